@@ -1,0 +1,2 @@
+//! ristoro.
+fn main() {}
