@@ -1,1 +1,8 @@
-//! domain.
+//! The business of ristoro: money, time, outages, policies and deciders, as plain functions of their arguments.
+//!
+//! No IO, no clock, no randomness and no async: `Cargo.toml` names nothing that could.
+
+pub mod facts;
+pub mod money;
+pub mod remedy;
+pub mod time;
