@@ -1,1 +1,3 @@
 //! payout.
+
+pub mod sepa;
