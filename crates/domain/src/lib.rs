@@ -2,6 +2,7 @@
 //!
 //! No IO, no clock, no randomness and no async: `Cargo.toml` names nothing that could.
 
+pub mod decider;
 pub mod facts;
 pub mod money;
 pub mod remedy;

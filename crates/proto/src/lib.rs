@@ -1,1 +1,13 @@
-//! proto.
+//! The generated messages and services of `proto/`, and their conversion to and from domain types.
+
+#[allow(missing_docs, clippy::all)] // Generated; the comments stand in the proto files.
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/ristoro.rs"));
+}
+
+pub mod wire;
+
+pub use generated::ristoro::*;
+
+/// The encoded descriptors of all files, for gRPC reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
