@@ -121,7 +121,7 @@ mod tests {
         check("DE89370400440532013001", Err(IbanProblem::CheckDigits));
         // Mod 97 holds, but an Italian number has 27 characters.
         let italy = || "IT".to_owned();
-        check("IT46123456789", Err(IbanProblem::CountryFormat { country: italy() }));
+        check("IT57123456789", Err(IbanProblem::CountryFormat { country: italy() }));
         // Turkey and Brazil have account numbers, but no SEPA.
         check("TR330006100519786457841326", Err(IbanProblem::NotSepa { country: "TR".to_owned() }));
     }
