@@ -7,6 +7,7 @@ mod generated {
 
 pub mod wire;
 
+pub use generated::google;
 pub use generated::ristoro::*;
 
 /// The encoded descriptors of all files, for gRPC reflection.
