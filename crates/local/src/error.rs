@@ -100,9 +100,11 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::File { path, source }
 }
 
-/// Brings the last lines of a text onto one line, so that an error stays one line.
+/// Brings the last lines of a text onto one line, so that an error stays one line. The places that
+/// Java lists below an exception are left out: they would hide the exception.
 pub(crate) fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let told = text.lines().filter(|line| !line.starts_with("\tat "));
+    let lines: Vec<&str> = told.map(str::trim).filter(|line| !line.is_empty()).collect();
     let start = lines.len().saturating_sub(count);
     lines[start..].join(" | ")
 }
@@ -115,6 +117,10 @@ mod tests {
     fn the_end_of_a_text_becomes_one_line() {
         assert_eq!(last_lines("a\n\n b \nc\n", 2), "b | c");
         assert_eq!(last_lines("", 2), "");
+        assert_eq!(
+            last_lines("BadException: no\n\tat x.Y(Y.java)\n\tat x.Z\n", 1),
+            "BadException: no"
+        );
     }
 
     #[test]
