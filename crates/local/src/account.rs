@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::chown;
 use std::path::Path;
+use std::process::Stdio;
 
 use tokio::process::Command;
 
@@ -46,11 +47,21 @@ impl Account {
         chown(path, Some(self.user), Some(self.group)).map_err(at(path))
     }
 
-    /// Whether this account can enter a directory, every one above it included.
+    /// Whether this account can enter and list a directory, and enter every one above it.
     pub(crate) async fn enters(self, directory: &Path) -> bool {
+        self.finds(directory, "test -r . && test -x .").await
+    }
+
+    /// Whether this account can make and remove entries of a directory.
+    pub(crate) async fn writes(self, directory: &Path) -> bool {
+        self.finds(directory, "test -w . && test -x .").await
+    }
+
+    /// Lets the account itself try, since rights may come from more than the mode.
+    async fn finds(self, directory: &Path, condition: &str) -> bool {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "cd \"$1\" 2>/dev/null && test -r .", "sh"]).arg(directory);
-        command.current_dir("/");
+        command.arg("-c").arg(format!("cd \"$1\" && {condition}")).arg("sh").arg(directory);
+        command.current_dir("/").stderr(Stdio::null());
         self.applies_to(&mut command);
         command.status().await.is_ok_and(|status| status.success())
     }

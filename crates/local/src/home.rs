@@ -90,12 +90,12 @@ impl Drop for Home {
     }
 }
 
-/// A name among the temporary files; if the account cannot enter their directory, which happens
-/// where `TMPDIR` lies in root's home, the machine's common one.
+/// A name among the temporary files; if the account could not remove it there, which happens where
+/// `TMPDIR` is root's own, among the machine's common ones.
 async fn throw_away_path(server: &str, account: Option<Account>) -> Result<PathBuf> {
     let mut base = std::path::absolute(env::temp_dir()).map_err(at(&env::temp_dir()))?;
     if let Some(account) = account
-        && !account.enters(&base).await
+        && !account.writes(&base).await
     {
         base = PathBuf::from("/tmp");
     }

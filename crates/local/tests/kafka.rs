@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use ristoro_local::{Error, Kafka, KafkaOptions, cache_directory};
-use support::is_running;
+use support::{is_running, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -63,7 +63,9 @@ async fn a_named_directory_keeps_its_cluster_on_other_ports() {
     assert_ne!(kafka.bootstrap(), first_bootstrap);
     assert_eq!(cluster(), first);
     assert!(understood_requests(&kafka).await.unwrap() > 30);
-    kafka.stop().await.unwrap();
+    let pid = kafka.process_id();
+    drop(kafka);
+    until("the dropped broker is gone", || !is_running(pid)).await;
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

@@ -9,15 +9,15 @@ use tokio::net::TcpStream;
 const SOON: Duration = Duration::from_secs(5);
 
 async fn catcher() -> MailCatcher {
-    MailCatcher::start(MailOptions::default()).await.unwrap()
+    MailCatcher::start(MailOptions::default()).await.expect("a free port")
 }
 
 /// Sends all lines at once, as pipelining does, and gives everything that comes back.
 async fn talk(catcher: &MailCatcher, lines: &str) -> String {
-    let mut stream = TcpStream::connect(catcher.address()).await.unwrap();
-    stream.write_all(lines.replace('\n', "\r\n").as_bytes()).await.unwrap();
+    let mut stream = TcpStream::connect(catcher.address()).await.expect("it listens");
+    stream.write_all(lines.replace('\n', "\r\n").as_bytes()).await.expect("it reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    stream.read_to_string(&mut answer).await.expect("it answers");
     answer
 }
 

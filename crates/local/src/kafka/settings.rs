@@ -30,7 +30,7 @@ mod tests {
         assert!(
             text.contains("\nlisteners=PLAINTEXT://127.0.0.1:11000,CONTROLLER://127.0.0.1:11001\n")
         );
-        let last = text.lines().filter(|line| line.starts_with("num.io.threads=")).next_back();
+        let last = text.lines().rfind(|line| line.starts_with("num.io.threads="));
         assert_eq!(last, Some("num.io.threads=8"));
     }
 }
