@@ -1,0 +1,64 @@
+-- The roster, folded from ristoro.subscriber.v1. Offsets are those of the number's own partition of that topic.
+
+-- One row per state of a subscription: it held from the record at recorded_at until the one at superseded_at.
+create table subscription (
+    number bigint not null,
+    recorded_at bigint not null,
+    superseded_at bigint,
+    partition integer not null,
+    subscription text not null,
+    subscriber text not null,
+    service text not null,
+    -- 1 consumer, 2 business
+    segment smallint not null,
+    -- 1 principal, 2 accessory, 3 free
+    class smallint not null,
+    cohort text,
+    -- One element per period, in order of time; fee and currency are null on a free plan.
+    plans text[] not null,
+    fees_minor bigint[] not null,
+    currencies text[] not null,
+    -- 1 month, 2 year
+    fee_periods smallint[] not null,
+    -- Microseconds since the epoch; the largest bigint while a period runs.
+    valid_from bigint[] not null,
+    valid_to bigint[] not null,
+    primary key (number, recorded_at)
+);
+
+-- What a subscriber reported of a subscription.
+create table report (
+    number bigint not null,
+    recorded_at bigint not null,
+    -- Microseconds since the epoch.
+    reported_at bigint not null,
+    component text not null,
+    primary key (number, recorded_at)
+);
+
+-- How a subscriber is reached and paid now. Personal data.
+create table person (
+    subscriber text not null,
+    partition integer not null,
+    email text,
+    phone text,
+    locale text,
+    iban text,
+    payee_name text,
+    primary key (subscriber)
+);
+
+-- Numbers that were set aside for subscriptions of people who are already on the roster.
+create table reserved_number (
+    subscriber text not null,
+    subscription text not null,
+    number bigint not null,
+    primary key (subscriber, subscription)
+);
+
+-- How many numbers each partition has given out.
+create table roster (
+    partition integer not null,
+    count bigint not null,
+    primary key (partition)
+);

@@ -1,0 +1,223 @@
+//! Subscriptions as append-only history: one row per state, so that a scan can read the roster of any pin.
+
+use std::collections::BTreeMap;
+
+use ristoro_domain::facts::{Class, FeePeriod, Period, Segment, Subscription};
+use ristoro_domain::money::{Currency, Money};
+use ristoro_domain::time::{Instant, Window};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+/// The bits of a number below the partition.
+const COUNT_BITS: u32 = 48;
+/// How an open period's end is stored.
+const OPEN: i64 = i64::MAX;
+
+/// One subscription as of a pin, with what its subscriber had reported by then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RosterRow {
+    /// Its number.
+    pub number: u64,
+    /// The provider's subscriber id.
+    pub subscriber: String,
+    /// What a policy sees.
+    pub subscription: Subscription,
+    /// When trouble was reported, in order of time.
+    pub reports: Vec<Instant>,
+}
+
+/// Reads up to `limit` subscriptions of a partition that follow `after_number`, in number order, as of the pin
+/// `roster_offset`: every record below that offset of the partition counts, none from it on.
+///
+/// # Errors
+/// The database's, and `Decode` for a row that no version of this program wrote.
+pub async fn read_range(
+    connection: &mut PgConnection,
+    partition: u32,
+    after_number: u64,
+    limit: i64,
+    roster_offset: u64,
+) -> Result<Vec<RosterRow>, sqlx::Error> {
+    let (lowest, highest) = (first_of(partition), first_of(partition + 1));
+    let after = signed(after_number).max(lowest);
+    let rows = sqlx::query(
+        "select number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, currencies, \
+         fee_periods, valid_from, valid_to from subscription \
+         where number > $1 and number < $2 and recorded_at < $3 \
+         and (superseded_at is null or superseded_at >= $3) order by number limit $4",
+    )
+    .bind(after)
+    .bind(highest)
+    .bind(signed(roster_offset))
+    .bind(limit)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut roster = rows.iter().map(roster_row).collect::<Result<Vec<_>, _>>()?;
+    let Some(last) = roster.last() else { return Ok(roster) };
+    let mut reports = reports(connection, after, last.number, roster_offset).await?;
+    for row in &mut roster {
+        row.reports = reports.remove(&row.number).unwrap_or_default();
+    }
+    Ok(roster)
+}
+
+/// Finds the subscriptions with the provider's id, of one subscriber or of any; gives (number, subscriber) in number
+/// order.
+///
+/// # Errors
+/// The database's.
+pub async fn find(
+    connection: &mut PgConnection,
+    subscription_id: &str,
+    subscriber: Option<&str>,
+) -> Result<Vec<(u64, String)>, sqlx::Error> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "select number, subscriber from subscription where subscription = $1 and superseded_at is null \
+         and ($2::text is null or subscriber = $2) order by number",
+    )
+    .bind(subscription_id)
+    .bind(subscriber)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(number, subscriber)| (unsigned(number), subscriber)).collect())
+}
+
+/// Gives the provider's ids of numbers, as number -> (subscriber, subscription); unknown numbers are left out.
+///
+/// # Errors
+/// The database's.
+pub async fn ids(
+    connection: &mut PgConnection,
+    numbers: &[u64],
+) -> Result<BTreeMap<u64, (String, String)>, sqlx::Error> {
+    let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(
+        "select number, subscriber, subscription from subscription where number = any($1) and superseded_at is null",
+    )
+    .bind(numbers)
+    .fetch_all(connection)
+    .await?;
+    let pair = |(number, subscriber, subscription)| (unsigned(number), (subscriber, subscription));
+    Ok(rows.into_iter().map(pair).collect())
+}
+
+async fn reports(
+    connection: &mut PgConnection,
+    after: i64,
+    last: u64,
+    roster_offset: u64,
+) -> Result<BTreeMap<u64, Vec<Instant>>, sqlx::Error> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "select number, reported_at from report where number > $1 and number <= $2 and recorded_at < $3 \
+         order by number, reported_at, recorded_at",
+    )
+    .bind(after)
+    .bind(signed(last))
+    .bind(signed(roster_offset))
+    .fetch_all(connection)
+    .await?;
+    let mut reports: BTreeMap<u64, Vec<Instant>> = BTreeMap::new();
+    for (number, reported_at) in rows {
+        reports.entry(unsigned(number)).or_default().push(instant(reported_at)?);
+    }
+    Ok(reports)
+}
+
+fn roster_row(row: &PgRow) -> Result<RosterRow, sqlx::Error> {
+    let subscription = Subscription {
+        id: row.try_get("subscription")?,
+        service: row.try_get("service")?,
+        segment: segment(row.try_get("segment")?)?,
+        class: class(row.try_get("class")?)?,
+        cohort: row.try_get("cohort")?,
+        quota_bytes: None,
+        term_end: None,
+        in_arrears: false,
+        periods: periods(row)?,
+    };
+    Ok(RosterRow {
+        number: unsigned(row.try_get("number")?),
+        subscriber: row.try_get("subscriber")?,
+        subscription,
+        reports: Vec::new(),
+    })
+}
+
+fn periods(row: &PgRow) -> Result<Vec<Period>, sqlx::Error> {
+    let plans: Vec<String> = row.try_get("plans")?;
+    let fees: Vec<Option<i64>> = row.try_get("fees_minor")?;
+    let currencies: Vec<Option<String>> = row.try_get("currencies")?;
+    let fee_periods: Vec<i16> = row.try_get("fee_periods")?;
+    let valid_from: Vec<i64> = row.try_get("valid_from")?;
+    let valid_to: Vec<i64> = row.try_get("valid_to")?;
+    let lengths = [fees.len(), currencies.len(), fee_periods.len(), valid_from.len(), valid_to.len()];
+    if lengths.iter().any(|length| *length != plans.len()) {
+        return Err(undecodable("the columns of the periods differ in length".to_owned()));
+    }
+    let mut periods = Vec::with_capacity(plans.len());
+    for (place, plan) in plans.into_iter().enumerate() {
+        let to = match valid_to[place] {
+            OPEN => None,
+            end => Some(instant(end)?),
+        };
+        periods.push(Period {
+            plan,
+            fee: fee(fees[place], currencies[place].as_deref())?,
+            fee_period: fee_period(fee_periods[place])?,
+            window: Window { from: instant(valid_from[place])?, to },
+        });
+    }
+    Ok(periods)
+}
+
+fn fee(minor: Option<i64>, currency: Option<&str>) -> Result<Option<Money>, sqlx::Error> {
+    let (Some(minor), Some(code)) = (minor, currency) else { return Ok(None) };
+    let currency: Currency = code.parse().map_err(|error| undecodable(format!("{error}")))?;
+    Ok(Some(Money::new(minor, currency)))
+}
+
+fn segment(code: i16) -> Result<Segment, sqlx::Error> {
+    match code {
+        1 => Ok(Segment::Consumer),
+        2 => Ok(Segment::Business),
+        other => Err(undecodable(format!("{other} is no segment"))),
+    }
+}
+
+fn class(code: i16) -> Result<Class, sqlx::Error> {
+    match code {
+        1 => Ok(Class::Principal),
+        2 => Ok(Class::Accessory),
+        3 => Ok(Class::Free),
+        other => Err(undecodable(format!("{other} is no class"))),
+    }
+}
+
+fn fee_period(code: i16) -> Result<FeePeriod, sqlx::Error> {
+    match code {
+        1 => Ok(FeePeriod::Month),
+        2 => Ok(FeePeriod::Year),
+        other => Err(undecodable(format!("{other} is no fee period"))),
+    }
+}
+
+fn instant(microseconds: i64) -> Result<Instant, sqlx::Error> {
+    Instant::from_microsecond(microseconds).map_err(|error| undecodable(error.to_string()))
+}
+
+fn undecodable(problem: String) -> sqlx::Error {
+    sqlx::Error::Decode(problem.into())
+}
+
+/// The number below a partition's first.
+fn first_of(partition: u32) -> i64 {
+    i64::from(partition) << COUNT_BITS
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).expect("numbers and offsets stay below 2^63")
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).expect("no column of numbers holds a negative value")
+}
