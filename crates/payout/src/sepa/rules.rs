@@ -2,7 +2,7 @@
 //!
 //! Sources: EPC132-08 (SEPA Credit Transfer, Customer-to-PSP Implementation Guidelines, 2025) for
 //! amounts, lengths and the debtor's address; EPC230-15 for slashes in identifiers; EPC409-09 for
-//! the countries; the limit of transfers is our own and the one that banks commonly agree on.
+//! the countries. The limit of transfers is our own; a bank's contract may set a lower one.
 //!
 //! A violation names the transfer by its place and identifier, never by name or account number,
 //! since it may be logged.

@@ -1,6 +1,6 @@
 //! Text in the SEPA Latin character set, which every bank in the area can carry.
 //!
-//! The set is that of the EPC's Customer-to-PSP Implementation Guidelines (EPC132-08, section 1.4).
+//! The set is that of the EPC's Customer-to-PSP Implementation Guidelines (EPC132-08).
 //! Names reach the creditor's bank and are compared with its own (verification of payee), so they
 //! are transliterated rather than cut: letters of other alphabets by the crate `deunicode`, the
 //! German ones by the digraphs that German banks read (the alternative that annex 3 of the DFÜ
@@ -82,7 +82,6 @@ fn push_transliterated(output: &mut String, character: char) {
         'Ä' => "Ae",
         'Ö' => "Oe",
         'Ü' => "Ue",
-        'ß' => "ss",
         'ẞ' => "SS",
         '€' => "EUR",
         '&' => "+",

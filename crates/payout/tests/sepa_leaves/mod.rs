@@ -30,7 +30,11 @@ pub fn leaves(bytes: &[u8]) -> Vec<(String, String)> {
             }
             Event::Eof => return found,
             Event::Decl(_) => {}
-            other => panic!("not written by us: {other:?}"),
+            foreign @ (Event::Empty(_)
+            | Event::CData(_)
+            | Event::Comment(_)
+            | Event::PI(_)
+            | Event::DocType(_)) => panic!("not written by us: {foreign:?}"),
         }
     }
 }
