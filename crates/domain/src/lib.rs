@@ -2,8 +2,14 @@
 //!
 //! No IO, no clock, no randomness and no async: `Cargo.toml` names nothing that could.
 
+pub mod columns;
+pub mod decided;
 pub mod decider;
 pub mod facts;
 pub mod money;
+pub mod policy;
 pub mod remedy;
+pub mod rounding;
+pub mod settlement;
 pub mod time;
+pub mod totals;

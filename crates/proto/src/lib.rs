@@ -5,6 +5,9 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/ristoro.rs"));
 }
 
+pub mod decided;
+pub mod settlement;
+pub mod types;
 pub mod wire;
 
 pub use generated::google;

@@ -45,3 +45,15 @@ pub trait Wire: Sized {
     /// `UnknownKind`, `Undecodable`, `Field`: the record is poison for whoever must fold it.
     fn decode(kind: &str, payload: &Bytes) -> Result<Self, WireError>;
 }
+
+/// Decodes a payload as the message that its envelope names.
+///
+/// # Errors
+/// `Undecodable` where the bytes are no such message.
+pub fn decode_message<M: prost::Message + Default>(
+    kind: &str,
+    payload: &Bytes,
+) -> Result<M, WireError> {
+    M::decode(payload.clone())
+        .map_err(|source| WireError::Undecodable { kind: kind.to_owned(), source })
+}

@@ -1,0 +1,178 @@
+//! The settlement of one outage: who proposed, approved and completed what, in one order.
+//!
+//! Whoever grants something for an outage does it on this stream, so that nobody decides on the belief that nothing
+//! was granted yet.
+
+mod model;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use model::{Command, Event, Pins, Proposal};
+pub use state::{Assessment, Rejection, State, Status};
+
+use crate::decider::Decider;
+use crate::money::Money;
+
+/// The decider of `settlement/{outage}`.
+#[derive(Debug)]
+pub struct Settlement;
+
+impl Decider for Settlement {
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+    type State = State;
+
+    fn decide(state: &State, command: &Command) -> Result<Option<Event>, Rejection> {
+        match command {
+            Command::Propose(proposal) => propose(state, proposal),
+            Command::Approve { assessment, digest, cap, approver } => {
+                approve(state, assessment, *digest, *cap, approver)
+            }
+            Command::Reject { assessment, note } => reject(state, assessment, note),
+            Command::Cancel { assessment, note } => match status_for(state, assessment)? {
+                Status::Cancelled => Ok(None),
+                Status::Deciding => Ok(Some(Event::AssessmentCancelled {
+                    assessment: assessment.clone(),
+                    note: note.clone(),
+                })),
+                status => Err(wrong(assessment, status)),
+            },
+            Command::Complete { assessment, totals, chunks } => {
+                match status_for(state, assessment)? {
+                    Status::Completed => Ok(None),
+                    Status::Deciding => Ok(Some(Event::AssessmentCompleted {
+                        assessment: assessment.clone(),
+                        totals: totals.clone(),
+                        chunks: chunks.clone(),
+                    })),
+                    status => Err(wrong(assessment, status)),
+                }
+            }
+            Command::Stop { assessment, partition, found } => {
+                stop(state, assessment, *partition, *found)
+            }
+        }
+    }
+
+    fn evolve(mut state: State, event: &Event) -> State {
+        state.version += 1;
+        match event {
+            Event::AssessmentProposed(proposal) => {
+                let proposal_version = state.version;
+                let status = Status::Proposed;
+                let assessment =
+                    Assessment { status, proposal: (**proposal).clone(), proposal_version };
+                state.assessments.insert(proposal.assessment.clone(), assessment);
+            }
+            Event::AssessmentApproved { assessment, .. } => {
+                state.open = Some(assessment.clone());
+                state.set(assessment, Status::Deciding);
+            }
+            Event::AssessmentRejected { assessment, .. } => state.set(assessment, Status::Rejected),
+            Event::AssessmentCompleted { assessment, .. } => {
+                state.granted_version = state.version;
+                state.set(assessment, Status::Completed);
+            }
+            Event::AssessmentCancelled { assessment, .. } => {
+                state.set(assessment, Status::Cancelled);
+            }
+            Event::AssessmentStopped { assessment, .. } => state.set(assessment, Status::Stopped),
+        }
+        state
+    }
+}
+
+fn status_for(state: &State, assessment: &str) -> Result<Status, Rejection> {
+    state.get(assessment).map(|found| found.status)
+}
+
+fn wrong(assessment: &str, status: Status) -> Rejection {
+    Rejection::WrongStatus { assessment: assessment.to_owned(), status }
+}
+
+fn propose(state: &State, proposal: &Proposal) -> Result<Option<Event>, Rejection> {
+    match state.assessments.get(&proposal.assessment) {
+        Some(found) if found.proposal == *proposal => Ok(None),
+        Some(_) => Err(Rejection::AssessmentExists { assessment: proposal.assessment.clone() }),
+        None => Ok(Some(Event::AssessmentProposed(Box::new(proposal.clone())))),
+    }
+}
+
+fn approve(
+    state: &State,
+    assessment: &str,
+    digest: [u8; 32],
+    cap: Money,
+    approver: &str,
+) -> Result<Option<Event>, Rejection> {
+    let found = state.get(assessment)?;
+    let expected = found.proposal.digest();
+    if found.status == Status::Deciding && digest == expected {
+        return Ok(None);
+    }
+    if found.status != Status::Proposed {
+        return Err(wrong(assessment, found.status));
+    }
+    if approver == found.proposal.proposed_by {
+        return Err(Rejection::SelfApproval { actor: approver.to_owned() });
+    }
+    if let Some(open) = &state.open {
+        return Err(Rejection::SettlementInProgress { open: open.clone() });
+    }
+    let seen_version = found.proposal.pins.settlement_version;
+    if state.granted_version > seen_version {
+        let granted_version = state.granted_version;
+        return Err(Rejection::ProposalOutdated { seen_version, granted_version });
+    }
+    if digest != expected {
+        return Err(Rejection::DigestDiffers { expected });
+    }
+    let out_of_range = |_| Rejection::OutOfRange { assessment: assessment.to_owned() };
+    for total in found.proposal.totals.amounts().map_err(out_of_range)? {
+        if total.currency != cap.currency || total.minor > cap.minor {
+            return Err(Rejection::CapBelowTotal { cap, total });
+        }
+    }
+    Ok(Some(Event::AssessmentApproved {
+        assessment: assessment.to_owned(),
+        proposal_version: found.proposal_version,
+        proposal_digest: digest,
+        cap,
+        approved_by: approver.to_owned(),
+    }))
+}
+
+fn reject(state: &State, assessment: &str, note: &str) -> Result<Option<Event>, Rejection> {
+    match status_for(state, assessment)? {
+        Status::Rejected => Ok(None),
+        Status::Proposed => Ok(Some(Event::AssessmentRejected {
+            assessment: assessment.to_owned(),
+            note: note.to_owned(),
+        })),
+        status => Err(wrong(assessment, status)),
+    }
+}
+
+fn stop(
+    state: &State,
+    assessment: &str,
+    partition: u32,
+    found: [u8; 32],
+) -> Result<Option<Event>, Rejection> {
+    let known = state.get(assessment)?;
+    match known.status {
+        Status::Stopped => Ok(None),
+        Status::Deciding => {
+            let expected = known.proposal.digests.get(partition as usize);
+            Ok(Some(Event::AssessmentStopped {
+                assessment: assessment.to_owned(),
+                partition,
+                expected: expected.copied().unwrap_or_default(),
+                found,
+            }))
+        }
+        status => Err(wrong(assessment, status)),
+    }
+}
