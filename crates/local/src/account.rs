@@ -3,11 +3,12 @@
 use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::Command;
 
 use crate::error::{Error, Result, at};
-use crate::programs::output_of;
+use crate::programs::{output_of, run};
 
 /// Accounts to run a server under, the better first.
 const CANDIDATES: [&str; 2] = ["postgres", "nobody"];
@@ -45,6 +46,13 @@ impl Account {
     /// Makes this account the owner of a file or directory.
     pub(crate) fn owns(self, path: &Path) -> Result<()> {
         chown(path, Some(self.user), Some(self.group)).map_err(at(path))
+    }
+
+    /// Makes this account the owner of a directory and of all that is in it.
+    pub(crate) async fn owns_all(self, directory: &Path) -> Result<()> {
+        let mut command = Command::new("chown");
+        command.arg("-R").arg(format!("{}:{}", self.user, self.group)).arg(directory);
+        run(&mut command, Duration::from_secs(60)).await.map(|_| ())
     }
 
     /// Whether this account can enter and list a directory, and enter every one above it.

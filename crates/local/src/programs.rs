@@ -12,6 +12,8 @@ use crate::error::{Error, Result, last_lines};
 
 /// So much of a failed program's output goes into the error.
 const LINES_IN_ERROR: usize = 3;
+/// How pip and Maven begin the text that matters.
+const MARKS: [&str; 2] = ["[ERROR] ", "ERROR: "];
 
 /// Finds a program on the PATH.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
@@ -41,13 +43,19 @@ pub(crate) async fn run(command: &mut Command, limit: Duration) -> Result<Output
     Err(Error::Failed { program, status: output.status.to_string(), output: told(&output) })
 }
 
-/// The end of what a program printed: errors, or else its output (Maven's errors stand there).
+/// Why a program failed in its own words: the first line that it marks as an error (pip and Maven
+/// print much more after it, Maven to its output), or else the end of what it printed.
 fn told(output: &Output) -> String {
-    let errors = last_lines(&String::from_utf8_lossy(&output.stderr), LINES_IN_ERROR);
-    if errors.is_empty() {
-        return last_lines(&String::from_utf8_lossy(&output.stdout), LINES_IN_ERROR);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let normal = String::from_utf8_lossy(&output.stdout);
+    for line in errors.lines().chain(normal.lines()) {
+        // Maven may put a colour before it.
+        if let Some(start) = MARKS.iter().find_map(|mark| line.find(mark)) {
+            return line[start..].trim_end().to_owned();
+        }
     }
-    errors
+    let errors = last_lines(&errors, LINES_IN_ERROR);
+    if errors.is_empty() { last_lines(&normal, LINES_IN_ERROR) } else { errors }
 }
 
 /// Runs a program and gives what it printed, errors included (`java -version` prints there).
@@ -68,6 +76,14 @@ mod tests {
         command.args(["-c", "echo out; echo no space left >&2; exit 3"]);
         let error = run(&mut command, Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(error.to_string(), "sh failed (exit status: 3): no space left");
+    }
+
+    #[tokio::test]
+    async fn the_line_that_is_marked_as_an_error_is_the_reason() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo '<0>[ERROR] no network'; echo '[ERROR] see the manual'; exit 1"]);
+        let error = run(&mut command, Duration::from_secs(5)).await.unwrap_err();
+        assert_eq!(error.to_string(), "sh failed (exit status: 1): [ERROR] no network");
     }
 
     #[tokio::test]

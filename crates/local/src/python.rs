@@ -22,14 +22,23 @@ pub(crate) async fn install(pinned: &str, cache: &Path) -> std::result::Result<P
         return Ok(target);
     }
     tracing::info!(package = pinned, "installing from PyPI, once");
-    download(pinned, &target).await.map_err(|error| format!("pip: {error}"))?;
+    let downloaded = download(pinned, &target).await;
+    // What pip says without a network does not mention the network.
+    downloaded.map_err(|error| format!("is PyPI reached from here? {error}"))?;
     Ok(target)
 }
 
 async fn download(pinned: &str, target: &Path) -> Result<()> {
     let staged = staging(target).await?;
     let mut command = pip();
-    command.args(["install", "--quiet", "--disable-pip-version-check", "--no-input"]);
+    command.args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--retries",
+        "1",
+    ]);
     command.args(["--no-deps", "--no-compile", "--only-binary", ":all:", "--target"]);
     command.arg(&staged).arg(pinned);
     if let Err(error) = run(&mut command, INSTALL_LIMIT).await {

@@ -87,7 +87,7 @@ async fn a_signal_stops_the_servers_in_order() {
 #[tokio::test]
 async fn an_unknown_server_is_told_in_one_line() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local-servers"));
-    let output = command.arg("oracle").output().await.unwrap();
+    let output = command.arg("oracle").env("RUST_BACKTRACE", "0").output().await.unwrap();
     assert!(!output.status.success());
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(told.trim(), "Error: no server is called oracle: there are postgres, kafka, mail");

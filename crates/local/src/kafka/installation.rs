@@ -36,7 +36,7 @@ impl Installation {
         let directory = cache.join(NAME);
         if !directory.is_dir() {
             tracing::info!("getting Apache Kafka from Maven Central (35 MB), once");
-            download(&directory).await?;
+            download(&directory, &java).await?;
         }
         let class_path = class_path(&directory.join("jars")).await?;
         Ok(Self { directory, java, class_path })
@@ -109,6 +109,8 @@ impl Installation {
         command.args(["format", "-t", TEMPLATE_CLUSTER, "-c"]).arg(&settings);
         let formatted = run(&mut command, FORMAT_LIMIT).await;
         if formatted.is_ok() {
+            // Kafka keeps a file from everybody else, but the cache may serve several users.
+            run(Command::new("chmod").args(["-R", "a+rX"]).arg(&data), FORMAT_LIMIT).await?;
             publish(&data, template).await?;
         }
         discard(&staged).await?;
@@ -117,20 +119,28 @@ impl Installation {
 }
 
 /// Gets the jars whole or not at all.
-async fn download(directory: &Path) -> Result<()> {
+async fn download(directory: &Path, java: &Java) -> Result<()> {
     let maven = on_path("mvn").ok_or_else(|| missing("Maven's `mvn` is not on the PATH".into()))?;
     let staged = staging(directory).await?;
     fs::create_dir(&staged).await.map_err(at(&staged))?;
     let project = staged.join("pom.xml");
     fs::write(&project, include_str!("pom.xml")).await.map_err(at(&project))?;
     let mut command = Command::new(maven);
-    command.args(["--quiet", "--batch-mode", "dependency:copy-dependencies"]);
+    command.args([
+        "--quiet",
+        "--batch-mode",
+        "-Dstyle.color=never",
+        "dependency:copy-dependencies",
+    ]);
     command.args(["-DincludeScope=runtime", "-DoutputDirectory=jars"]).current_dir(&staged);
+    if let Some(home) = &java.home {
+        command.env("JAVA_HOME", home);
+    }
     match run(&mut command, DOWNLOAD_LIMIT).await {
         Ok(_) => publish(&staged, directory).await,
         Err(error) => {
             discard(&staged).await?;
-            Err(missing(format!("Maven: {error}")))
+            Err(missing(format!("is Maven Central reached from here? {error}")))
         }
     }
 }

