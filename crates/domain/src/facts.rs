@@ -154,8 +154,7 @@ impl Outage {
         let mut felt: Vec<FeltImpact> = self
             .impacts
             .iter()
-            .filter(|impact| impact.service.as_deref().is_none_or(|name| name == service))
-            .filter(|impact| impact.cohort.is_none() || impact.cohort.as_deref() == cohort)
+            .filter(|impact| impact.hits(service, cohort))
             .filter_map(|impact| {
                 let to = impact.end_for(cohort, subscription);
                 let window = Window::new(impact.window.from, to).ok()?;
@@ -169,6 +168,13 @@ impl Outage {
 }
 
 impl Impact {
+    /// Says whether the impact is about a service and cohort.
+    #[must_use]
+    pub fn hits(&self, service: &str, cohort: Option<&str>) -> bool {
+        let of_service = self.service.as_deref().is_none_or(|name| name == service);
+        of_service && (self.cohort.is_none() || self.cohort.as_deref() == cohort)
+    }
+
     /// Gives the end for one subscription: its own, else its cohort's, else everyone's.
     #[must_use]
     pub fn end_for(&self, cohort: Option<&str>, subscription: &str) -> Option<Instant> {

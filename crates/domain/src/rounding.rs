@@ -144,9 +144,9 @@ impl Exact {
     /// written as `numerator/denominator`.
     #[must_use]
     pub fn shifted(self, exponent: u32) -> String {
-        let scaled = 10_i128
-            .checked_pow(exponent)
-            .and_then(|power| Self::ratio(self.numerator, self.denominator.checked_mul(power)?).ok());
+        let scaled = 10_i128.checked_pow(exponent).and_then(|power| {
+            Self::ratio(self.numerator, self.denominator.checked_mul(power)?).ok()
+        });
         scaled.unwrap_or(self).to_string()
     }
 }
@@ -210,7 +210,10 @@ mod tests {
         for text in ["", ".5", "1.", "1e3", "+1", "1,5", "--1", "12345678901234567890"] {
             assert_eq!(Exact::parse(text), None, "{text}");
         }
-        assert_eq!(Exact::whole(1999).times(Exact::ratio(5, 365).unwrap()).unwrap().shifted(2), "1999/7300");
+        assert_eq!(
+            Exact::whole(1999).times(Exact::ratio(5, 365).unwrap()).unwrap().shifted(2),
+            "1999/7300"
+        );
         assert_eq!(Exact::whole(3000).shifted(2), "30");
     }
 

@@ -1,1 +1,190 @@
-//! Policies.
+//! The policy engine: versioned rules from a TOML file, applied to subscriptions of an outage.
+//!
+//! The way of a decision: windows -> `interruption` -> `count` (one way of counting, one file) -> `timeline` ->
+//! `view` -> `gates` -> `amount` (one formula, one file) -> `sheet` -> reason.
+
+mod amount;
+mod condition;
+mod context;
+mod conventions;
+mod count;
+mod error;
+mod evaluate;
+mod evaluator;
+mod fields;
+mod file;
+mod gates;
+mod interruption;
+mod reader;
+mod rule;
+mod sheet;
+mod shipped;
+mod suggest;
+mod timeline;
+mod view;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+pub use amount::{Amount, PerUnit, Quota, QuotaBase, Term};
+pub use condition::Condition;
+pub use context::{Claim, Context, Granted};
+pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, RestorationDay};
+pub use count::{Count, Unit};
+pub use error::{PolicyError, Refusal};
+pub use evaluator::{Evaluator, IMPACT_LIMIT, ReasonIndex};
+pub use fields::{
+    Concurrence, Cover, Deadline, Exclusions, ForceMajeure, Grade, Rounding, RoundingPoint,
+    Trigger, TriggerMode, VersionSelector,
+};
+pub use rule::{Cap, Multiplier, PaysIn, Rule};
+pub use shipped::{Shipped, shipped};
+
+use crate::facts::Class;
+use crate::money::{Currency, Money};
+use crate::remedy::RemedyKind;
+
+/// A policy: rules, and how they read what happened.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Policy {
+    id: String,
+    version: String,
+    title: String,
+    source: String,
+    valid_from: Date,
+    valid_to: Option<Date>,
+    zone: TimeZone,
+    currency: Currency,
+    version_selector: VersionSelector,
+    free_plans: Vec<String>,
+    components: BTreeMap<String, Class>,
+    rounding: Rounding,
+    trigger: Trigger,
+    exclusions: Exclusions,
+    conventions: Conventions,
+    concurrence: BTreeMap<RemedyKind, Concurrence>,
+    settlement: Option<Settlement>,
+    multiplier: Option<Multiplier>,
+    conditions: Vec<Condition>,
+    rules: Vec<Rule>,
+    sees: view::Sees,
+}
+
+/// How what is owed is settled. It changes no amount; payout and notices read it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settlement {
+    /// By what: `invoice_credit`, `transfer`, `voucher`, `provisioning`.
+    pub by: SettledBy,
+    /// Within how many days, or on the first invoice after so many.
+    pub days: u32,
+    /// What exceeds the invoice by more than this is paid out on request.
+    pub payable_above: Option<Money>,
+    /// Where the rule comes from.
+    pub source: String,
+}
+
+/// By what a remedy is settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SettledBy {
+    /// A credit on an invoice.
+    InvoiceCredit,
+    /// A transfer.
+    Transfer,
+    /// A voucher.
+    Voucher,
+    /// The systems that keep storage and terms.
+    Provisioning,
+}
+
+impl Policy {
+    /// Reads a policy file. `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Every fault of the file, in its order, with line, column and what to write instead.
+    pub fn parse(file: &str, text: &str) -> Result<Policy, Vec<PolicyError>> {
+        file::parse(file, text)
+    }
+
+    /// Gives the id, such as `agcom-347-18`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Gives the version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Gives the title for people.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Gives where the policy comes from.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Gives the first day on which it is in force.
+    #[must_use]
+    pub fn valid_from(&self) -> Date {
+        self.valid_from
+    }
+
+    /// Gives the first day on which it is no longer in force.
+    #[must_use]
+    pub fn valid_to(&self) -> Option<Date> {
+        self.valid_to
+    }
+
+    /// Gives the zone whose local days are counted.
+    #[must_use]
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// Gives the currency of all its amounts.
+    #[must_use]
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// Gives the rules in the order of the file.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Gives the readings of what the sources leave open.
+    #[must_use]
+    pub fn conventions(&self) -> &Conventions {
+        &self.conventions
+    }
+
+    /// Gives how what is owed is settled.
+    #[must_use]
+    pub fn settlement(&self) -> Option<&Settlement> {
+        self.settlement.as_ref()
+    }
+
+    /// Gives the same policy with a case's own readings.
+    #[must_use]
+    pub fn with_overrides(&self, by: &Overrides) -> Policy {
+        let (conventions, rounding) = self.conventions.overridden(self.rounding, by);
+        Policy { conventions, rounding, ..self.clone() }
+    }
+
+    fn is_in_force(&self, day: Date) -> bool {
+        day >= self.valid_from && self.valid_to.is_none_or(|end| day < end)
+    }
+
+    fn concurrence_with(&self, kind: RemedyKind) -> Concurrence {
+        self.concurrence.get(&kind).copied().unwrap_or(Concurrence::SetOff)
+    }
+}

@@ -1,0 +1,295 @@
+//! Eligibility conditions: yes-or-no CEL expressions over what the policy sees, bounded before they ever run.
+//!
+//! They decide who is eligible and never how much: amounts are typed formulas.
+
+use cel::common::ast::{Expr, LiteralValue};
+use cel::objects::{Key, Map};
+use cel::parser::Parser;
+use cel::{Context, IdedExpr, Value};
+use std::sync::Arc;
+
+use super::error::Refusal;
+use super::reader::Section;
+
+/// The longest source text of a condition, in bytes.
+pub const SOURCE_LIMIT: usize = 500;
+/// The most nodes of a condition.
+pub const NODE_LIMIT: usize = 100;
+/// The deepest nesting of a condition.
+pub const DEPTH_LIMIT: usize = 16;
+
+/// What a condition can name. Everything else is refused when the file is read.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("subscription", &["service", "plan", "segment", "class", "in_arrears"]),
+    ("outage", &["cause", "declared"]),
+    ("claim", &["count", "answered"]),
+];
+
+/// The operators and functions that a condition can call; none of them can loop.
+const CALLS: &[&str] = &[
+    "_&&_",
+    "_||_",
+    "!_",
+    "_==_",
+    "_!=_",
+    "_<_",
+    "_<=_",
+    "_>_",
+    "_>=_",
+    "@in",
+    "_?_:_",
+    "startsWith",
+    "endsWith",
+    "contains",
+    "size",
+];
+
+/// A condition that holds or excludes.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Condition {
+    /// Its id in the trace.
+    pub id: String,
+    /// The expression as written.
+    pub when: String,
+    /// The reason where it does not hold, in UPPER_SNAKE.
+    pub otherwise: String,
+    /// What it means, in words.
+    pub text: String,
+    /// Where it comes from.
+    pub source: String,
+    program: IdedExpr,
+}
+
+/// What a condition may look at.
+pub(crate) struct Facts<'a> {
+    pub service: &'a str,
+    pub plan: &'a str,
+    pub segment: &'static str,
+    pub class: &'static str,
+    pub in_arrears: bool,
+    pub cause: &'static str,
+    pub declared: bool,
+    pub claims: usize,
+    pub answered_claims: usize,
+}
+
+impl Condition {
+    pub(crate) fn read(section: Section<'_, '_>) -> Option<Condition> {
+        let id = section.text("id", "\"paying-customers\"").map(str::to_owned);
+        let when = section.text("when", "'subscription.plan != \"free\"'").map(str::to_owned);
+        let otherwise = section.text("otherwise", "\"OTHER_PLAN\"").map(str::to_owned);
+        let text = section.text("text", "\"what it means\"").map(str::to_owned);
+        let source = section.text("source", "\"where it comes from\"").map(str::to_owned);
+        if let Some(reason) = &otherwise
+            && !reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        {
+            section.fault("otherwise", format!("{reason:?} is no reason"), "write UPPER_SNAKE");
+        }
+        let program = when.as_deref().and_then(|when| match compile(when) {
+            Ok(program) => Some(program),
+            Err((what, fix)) => {
+                section.fault("when", what, fix);
+                None
+            }
+        });
+        section.finish();
+        Some(Condition {
+            id: id?,
+            when: when?,
+            otherwise: otherwise?,
+            text: text?,
+            source: source?,
+            program: program?,
+        })
+    }
+
+    /// Says whether the condition names a field of the subscription, outage or claim.
+    pub(crate) fn mentions(&self, variable: &str, field: &str) -> bool {
+        mentions(&self.program, variable, field)
+    }
+
+    /// Answers yes or no.
+    pub(crate) fn holds(&self, facts: &Facts<'_>) -> Result<bool, Refusal> {
+        run(&self.program, facts)
+            .map_err(|message| Refusal::ConditionFailed { rule: self.id.clone(), message })
+    }
+}
+
+type Fault = (String, String);
+
+/// Parses and bounds a condition, and runs it once on sample facts to see that it answers yes or no.
+fn compile(source: &str) -> Result<IdedExpr, Fault> {
+    if source.len() > SOURCE_LIMIT {
+        let what = format!("the condition has {} bytes", source.len());
+        return Err((what, format!("write at most {SOURCE_LIMIT} bytes")));
+    }
+    let parser = Parser::default().max_recursion_depth(64).error_recovery_limit(1);
+    let program = parser.parse(source).map_err(|errors| {
+        let first = errors.errors.first().map_or_else(String::new, ToString::to_string);
+        let first = first.lines().next().unwrap_or("").to_owned();
+        (format!("the condition is not CEL: {first}"), "correct the expression".to_owned())
+    })?;
+    let mut nodes = 0;
+    bound(&program, 1, &mut nodes)?;
+    let sample = Facts {
+        service: "mail",
+        plan: "plan",
+        segment: "consumer",
+        class: "principal",
+        in_arrears: false,
+        cause: "fault",
+        declared: false,
+        claims: 0,
+        answered_claims: 0,
+    };
+    match run(&program, &sample) {
+        Ok(_) => Ok(program),
+        Err(message) => Err((
+            format!("the condition does not answer yes or no: {message}"),
+            "compare with ==, !=, in, <, >".to_owned(),
+        )),
+    }
+}
+
+fn bound(node: &IdedExpr, depth: usize, nodes: &mut usize) -> Result<(), Fault> {
+    *nodes += 1;
+    if depth > DEPTH_LIMIT || *nodes > NODE_LIMIT {
+        let what = format!("the condition has over {NODE_LIMIT} nodes or {DEPTH_LIMIT} levels");
+        return Err((what, "split it into several conditions".to_owned()));
+    }
+    let refuse =
+        |what: String| Err((what, "use comparisons of fields with values only".to_owned()));
+    match &node.expr {
+        Expr::Literal(LiteralValue::Double(_)) => {
+            refuse("the condition has a decimal number".to_owned())
+        }
+        Expr::Literal(_) => Ok(()),
+        Expr::Select(select) => {
+            let Expr::Ident(variable) = &select.operand.expr else {
+                return refuse(format!("{:?} is selected from an expression", select.field));
+            };
+            declared(variable, &select.field)
+        }
+        Expr::List(list) => {
+            list.elements.iter().try_for_each(|element| bound(element, depth + 1, nodes))
+        }
+        Expr::Call(call) => {
+            if !CALLS.contains(&call.func_name.as_str()) {
+                return refuse(format!("the condition calls {:?}", call.func_name));
+            }
+            let target = call.target.iter().map(|target| &**target);
+            target.chain(&call.args).try_for_each(|part| bound(part, depth + 1, nodes))
+        }
+        Expr::Ident(name) => refuse(format!("{name:?} stands alone in the condition")),
+        Expr::Comprehension(_) => refuse("the condition loops".to_owned()),
+        Expr::Unspecified | Expr::Map(_) | Expr::Struct(_) => {
+            refuse("the condition builds a map or a message".to_owned())
+        }
+    }
+}
+
+fn declared(variable: &str, field: &str) -> Result<(), Fault> {
+    let Some((_, fields)) = FIELDS.iter().find(|(name, _)| *name == variable) else {
+        let known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        return Err((format!("{variable:?} is not declared"), format!("use {}", known.join(", "))));
+    };
+    if fields.contains(&field) {
+        return Ok(());
+    }
+    let fix = match super::suggest::nearest(field, fields) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("use {}", fields.join(", ")),
+    };
+    Err((format!("{variable:?} has no field {field:?}"), fix))
+}
+
+fn mentions(node: &IdedExpr, variable: &str, field: &str) -> bool {
+    match &node.expr {
+        Expr::Select(select) => {
+            let of_variable = matches!(&select.operand.expr, Expr::Ident(name) if name == variable);
+            of_variable && select.field == field
+        }
+        Expr::List(list) => list.elements.iter().any(|element| mentions(element, variable, field)),
+        Expr::Call(call) => {
+            let mut parts = call.target.iter().map(|target| &**target).chain(&call.args);
+            parts.any(|part| mentions(part, variable, field))
+        }
+        Expr::Literal(_)
+        | Expr::Ident(_)
+        | Expr::Comprehension(_)
+        | Expr::Unspecified
+        | Expr::Map(_)
+        | Expr::Struct(_) => false,
+    }
+}
+
+fn run(program: &IdedExpr, facts: &Facts<'_>) -> Result<bool, String> {
+    let mut context = Context::default();
+    let text = |value: &str| Value::from(value.to_owned());
+    let count = |value: usize| Value::from(i64::try_from(value).unwrap_or(i64::MAX));
+    let variables = [
+        (
+            "subscription",
+            variable([
+                ("service", text(facts.service)),
+                ("plan", text(facts.plan)),
+                ("segment", text(facts.segment)),
+                ("class", text(facts.class)),
+                ("in_arrears", Value::from(facts.in_arrears)),
+            ]),
+        ),
+        (
+            "outage",
+            variable([("cause", text(facts.cause)), ("declared", Value::from(facts.declared))]),
+        ),
+        (
+            "claim",
+            variable([("count", count(facts.claims)), ("answered", count(facts.answered_claims))]),
+        ),
+    ];
+    for (name, value) in variables {
+        context.add_variable_from_value(name, value);
+    }
+    match Value::resolve(program, &context) {
+        Ok(Value::Bool(answer)) => Ok(answer),
+        Ok(other) => Err(format!("it gave a {:?}", other.type_of())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Makes a variable of its fields. The interpreter only looks fields up by name, so the map's order shows nowhere.
+fn variable<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    let fields = fields.into_iter().map(|(name, value)| (Key::from(name), value));
+    Value::Map(Map { map: Arc::new(fields.collect()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(source: &str, expected: Result<(), &str>) {
+        match (compile(source), expected) {
+            (Ok(_), Ok(())) => {}
+            (Err((what, _)), Err(part)) => assert!(what.contains(part), "{what}"),
+            (found, expected) => panic!("{found:?} instead of {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn only_bounded_yes_or_no_questions_are_taken() {
+        check("subscription.plan in [\"plus-5gb\"] && !outage.declared", Ok(()));
+        check("claim.count > 0 || subscription.service.startsWith(\"libero\")", Ok(()));
+        check("subscription.plan", Err("yes or no"));
+        check("subscription.plam == \"x\"", Err("no field \"plam\""));
+        check("customer.plan == \"x\"", Err("not declared"));
+        check("[1, 2].all(x, x > 0)", Err("loops"));
+        check("{\"a\": 1}.a == 1", Err("selected from an expression"));
+        check("claim.count > 0.5", Err("decimal"));
+        check("timestamp(\"2023-01-01T00:00:00Z\") == 1", Err("calls \"timestamp\""));
+        check("claim.count >", Err("not CEL"));
+        check(&format!("claim.count in [{}]", vec!["1"; 120].join(",")), Err("over 100 nodes"));
+        check(&format!("{}true", "!".repeat(499)), Err(""));
+        check(&"a".repeat(501), Err("501 bytes"));
+    }
+}

@@ -1,0 +1,187 @@
+//! From a view to a reason: gates, rules, caps, then what was already granted.
+
+use super::Policy;
+use super::amount::{Draft, Given, Value};
+use super::count::Unit;
+use super::error::Refusal;
+use super::fields::{Concurrence, VersionSelector};
+use super::gates::{facts, first_closed};
+use super::rule::{Cap, Rule};
+use super::sheet::{Account, Sheet};
+use super::timeline::Reading;
+use super::view::{Report, View};
+use crate::money::Money;
+use crate::remedy::{Reason, TraceLine};
+use crate::rounding::Exact;
+
+/// Decides one case. The result depends on the policy, the outage's common facts and the view alone.
+pub(crate) fn evaluate(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason, Refusal> {
+    let policy = reading.policy;
+    let mut sheet = Sheet::new(policy.currency, policy.rounding);
+    let closed = first_closed(reading, view)?;
+    match &closed {
+        Some(gate) => sheet.exclude(&gate.rule, &gate.source, gate.text.clone(), &gate.excluded),
+        None => explain_opening(policy, view, &mut sheet),
+    }
+    for (place, rule) in policy.rules.iter().enumerate() {
+        if rule.count.is_about_outage() && closed.is_some() {
+            continue;
+        }
+        let observed = view.timeline.units.get(place).map_or(&[][..], Vec::as_slice);
+        apply(reading, view, (rule, observed), &mut sheet)?;
+    }
+    concur(policy, view, &mut sheet)?;
+    Ok(sheet.finish())
+}
+
+/// Says what is not visible in any amount: the report, and interruptions that were too short.
+fn explain_opening(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) {
+    if let Report::On(day) = view.report {
+        sheet.note("trigger", &policy.trigger.source, format!("reported in time, on {day}"));
+    }
+    if !view.timeline.too_short.is_empty() {
+        let days = super::amount::day_ranges(view.timeline.too_short.iter().copied());
+        let text = format!("too short to count: {days}");
+        sheet.exclude("minimum-duration", &policy.source, text, "BELOW_MINIMUM_DURATION");
+    }
+}
+
+fn apply(
+    reading: &Reading<'_>,
+    view: &View<'_>,
+    (rule, observed): (&Rule, &[Unit]),
+    sheet: &mut Sheet,
+) -> Result<(), Refusal> {
+    let policy = reading.policy;
+    let seen = facts(reading, view);
+    for condition in &rule.conditions {
+        if !condition.holds(&seen)? {
+            let (text, source) = (condition.text.clone(), &condition.source);
+            sheet.exclude(&rule.id, source, text, &condition.otherwise);
+            return Ok(());
+        }
+    }
+    let mut units = rule.count.select(observed, view);
+    if policy.version_selector == VersionSelector::AccrualDay {
+        units.retain(|unit| policy.is_in_force(unit.day));
+    }
+    if units.is_empty() {
+        let nothing = rule.count.nothing(view);
+        sheet.exclude(&rule.id, &rule.source, nothing.text, nothing.excluded);
+        return Ok(());
+    }
+    let (factor, factor_text) = factor(policy, view);
+    let given = Given {
+        rule,
+        view,
+        units: &units,
+        unit_name: rule.count.unit_name(&policy.conventions),
+        factor,
+        factor_text: &factor_text,
+        rounding: policy.rounding,
+        currency: policy.currency,
+    };
+    let drafts = rule.amount.drafts(&given)?;
+    write(&given, drafts, sheet)
+}
+
+/// Gives the multiplier for the subscription's segment and what the trace says of it.
+fn factor(policy: &Policy, view: &View<'_>) -> (Exact, String) {
+    let multiplier = policy.multiplier.as_ref().filter(|one| one.segment == view.segment);
+    match multiplier {
+        Some(one) => (one.factor, format!("; rate x {}: {}", one.factor, one.source)),
+        None => (Exact::ONE, String::new()),
+    }
+}
+
+/// Writes a rule's lines, then a negative line for each cap that they exceed.
+fn write(given: &Given<'_>, drafts: Vec<Draft>, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let rule = given.rule;
+    let out_of_range = Refusal::out_of_range(&rule.id);
+    let mut written = Vec::new();
+    for draft in drafts {
+        let (grade, is_money) = (draft.grade, matches!(draft.value, Value::Money(_)));
+        let added = sheet.draft(rule, draft)?;
+        if is_money {
+            written.push((grade, added));
+        }
+    }
+    for cap in &rule.caps {
+        let capped = written.iter().filter(|(grade, _)| cap.grade.is_none() || cap.grade == *grade);
+        let sum = capped.map(|(_, added)| *added).try_fold(Exact::ZERO, Exact::plus);
+        let sum = sum.map_err(&out_of_range)?;
+        let most = given.multiplied(cap.amount)?;
+        let reduction = most.minus(sum).map_err(&out_of_range)?;
+        if sum.is_above(most).map_err(&out_of_range)? {
+            let account = (rule.kind, rule.pays_in, rule.payer);
+            let added = sheet.add(account, reduction, cap_line(given, cap, reduction))?;
+            written.push((cap.grade, added));
+        }
+    }
+    Ok(())
+}
+
+fn cap_line(given: &Given<'_>, cap: &Cap, reduction: Exact) -> TraceLine {
+    TraceLine {
+        rule: given.rule.id.clone(),
+        source: cap.source.clone(),
+        text: format!("{}{}", cap.text(), given.factor_text),
+        before_rounding: reduction.shifted(given.currency.exponent()),
+        ..TraceLine::default()
+    }
+}
+
+/// Reduces what is owed by what was granted for the same outage before.
+fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
+    for granted in view.granted {
+        let same_policy = granted.policy == policy.id;
+        let mode =
+            if same_policy { Concurrence::SetOff } else { policy.concurrence_with(granted.kind) };
+        let by = if granted.policy.is_empty() { "earlier" } else { &granted.policy };
+        let limit = match (mode, granted.money) {
+            (Concurrence::Cumulative, _) => continue,
+            (Concurrence::Unitary, _) => i64::MAX,
+            (Concurrence::SetOff, Some(money)) if money.currency != policy.currency => {
+                return Err(Refusal::OtherCurrency {
+                    what: "an earlier grant".to_owned(),
+                    found: money.currency.to_string(),
+                    wanted: policy.currency.to_string(),
+                });
+            }
+            (Concurrence::SetOff, Some(money)) => money.minor,
+            (Concurrence::SetOff, None) => 0,
+        };
+        let drops_grants = mode == Concurrence::Unitary || (same_policy && granted.money.is_none());
+        if drops_grants && sheet.drop_grants() {
+            let text = format!("already granted: {} by {by}", granted.kind.name());
+            sheet.exclude("concurrence", &policy.source, text, "ALREADY_GRANTED");
+        }
+        let amount = granted.money.map_or_else(String::new, |money| format!("{money} "));
+        let text = format!("already granted: {amount}{} by {by}", granted.kind.name());
+        set_off(policy, limit, &text, sheet)?;
+    }
+    Ok(())
+}
+
+/// Subtracts up to `limit` minor units from what is owed, account by account.
+fn set_off(policy: &Policy, limit: i64, text: &str, sheet: &mut Sheet) -> Result<(), Refusal> {
+    let mut left = limit;
+    let owed: Vec<(Account, i64)> = sheet.owed();
+    for (account, owed) in owed {
+        let part = owed.min(left);
+        if part <= 0 {
+            continue;
+        }
+        let line = TraceLine {
+            rule: "concurrence".to_owned(),
+            source: policy.source.clone(),
+            text: text.to_owned(),
+            before_rounding: Money::new(-part, policy.currency).decimal(),
+            excluded: if part == owed { "ALREADY_GRANTED".to_owned() } else { String::new() },
+            ..TraceLine::default()
+        };
+        sheet.add(account, Exact::whole(-part), line)?;
+        left -= part;
+    }
+    Ok(())
+}

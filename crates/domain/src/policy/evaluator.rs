@@ -1,0 +1,177 @@
+//! Decides many subscriptions for one policy and one outage, each distinct view once.
+
+use std::collections::BTreeMap;
+
+use super::Policy;
+use super::context::Context;
+use super::error::Refusal;
+use super::evaluate::evaluate;
+use super::timeline::{Reading, Timeline};
+use super::view::{View, see_claims, write_text};
+use crate::facts::{Class, FeePeriod, Outage, Subscription};
+use crate::remedy::Reason;
+use crate::time::Instant;
+
+/// The most impacts of an outage that are decided at once.
+pub const IMPACT_LIMIT: usize = 10_000;
+
+/// The place of a reason in `Evaluator::reasons`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReasonIndex(pub u32);
+
+/// Decides subscriptions one by one and remembers what it has seen.
+///
+/// Two subscriptions with the same view, the bytes of everything that the policy can see, share one decision; two
+/// decisions with the same outcome share one reason.
+pub struct Evaluator<'a> {
+    reading: Reading<'a>,
+    reasons: Vec<Reason>,
+    known_reasons: BTreeMap<Reason, ReasonIndex>,
+    decided: BTreeMap<Box<[u8]>, ReasonIndex>,
+    timelines: Vec<Timeline>,
+    known_timelines: BTreeMap<Timeline, u32>,
+    /// The timelines of groups: subscriptions that differ in nothing that the windows depend on.
+    groups: BTreeMap<Box<[u8]>, u32>,
+    /// The end of everything for those without a restoration of their own; none while something is open.
+    last_end: Option<Instant>,
+    key: Vec<u8>,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Makes an evaluator that has seen nobody yet.
+    #[must_use]
+    pub fn new(policy: &'a Policy, outage: &'a Outage) -> Self {
+        Self {
+            reading: Reading::new(policy, outage),
+            reasons: Vec::new(),
+            known_reasons: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            timelines: Vec::new(),
+            known_timelines: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            last_end: last_end(outage),
+            key: Vec::new(),
+        }
+    }
+
+    /// Gives the place of the subscription's reason. Remedies are new totals, after what was granted before.
+    ///
+    /// # Errors
+    /// `OutageStillOpen` while something has no end for this subscription, and the other refusals.
+    pub fn decide(
+        &mut self,
+        subscription: &Subscription,
+        context: &Context<'_>,
+    ) -> Result<ReasonIndex, Refusal> {
+        if self.reading.outage.impacts.len() > IMPACT_LIMIT {
+            return Err(Refusal::TooManyImpacts { limit: IMPACT_LIMIT });
+        }
+        let number = self.timeline_of(subscription)?;
+        let claims = see_claims(self.reading.policy, context);
+        let timeline = &self.timelines[number as usize];
+        let view = View::new(&self.reading, subscription, context, (number, timeline), &claims);
+        self.key.clear();
+        view.write_key(&mut self.key);
+        if let Some(index) = self.decided.get(self.key.as_slice()) {
+            return Ok(*index);
+        }
+        let reason = evaluate(&self.reading, &view)?;
+        let index = self.intern(reason);
+        self.decided.insert(self.key.as_slice().into(), index);
+        Ok(index)
+    }
+
+    /// Gives the distinct reasons so far, in the order in which they were first reached.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    fn intern(&mut self, reason: Reason) -> ReasonIndex {
+        if let Some(index) = self.known_reasons.get(&reason) {
+            return *index;
+        }
+        let count = u32::try_from(self.reasons.len());
+        let index = ReasonIndex(count.expect("memory ends before four billion reasons"));
+        self.reasons.push(reason.clone());
+        self.known_reasons.insert(reason, index);
+        index
+    }
+
+    fn timeline_of(&mut self, subscription: &Subscription) -> Result<u32, Refusal> {
+        if !self.write_group(subscription) {
+            let timeline = self.reading.timeline(subscription)?;
+            return Ok(self.intern_timeline(timeline));
+        }
+        if let Some(number) = self.groups.get(self.key.as_slice()) {
+            return Ok(*number);
+        }
+        let timeline = self.reading.timeline(subscription)?;
+        let number = self.intern_timeline(timeline);
+        self.groups.insert(self.key.as_slice().into(), number);
+        Ok(number)
+    }
+
+    fn intern_timeline(&mut self, timeline: Timeline) -> u32 {
+        if let Some(number) = self.known_timelines.get(&timeline) {
+            return *number;
+        }
+        let count = u32::try_from(self.timelines.len());
+        let number = count.expect("memory ends before four billion timelines");
+        self.timelines.push(timeline.clone());
+        self.known_timelines.insert(timeline, number);
+        number
+    }
+
+    /// Writes what the windows depend on into the key; false where the subscription has windows of its own: a
+    /// restoration of its own, or plans that change while something may be down.
+    fn write_group(&mut self, subscription: &Subscription) -> bool {
+        let Subscription { id, service, class, cohort, periods, .. } = subscription;
+        let impacts = &self.reading.outage.impacts;
+        if impacts.iter().any(|impact| impact.restored_subscriptions.contains_key(id)) {
+            return false;
+        }
+        let Some(started) = self.reading.started else { return false };
+        let covers = |period: &&crate::facts::Period| {
+            let to_the_end = match (period.window.to, self.last_end) {
+                (None, _) => true,
+                (Some(to), Some(last)) => to >= last,
+                (Some(_), None) => false,
+            };
+            period.window.from <= started && to_the_end
+        };
+        let Some(period) = periods.iter().find(covers) else { return false };
+        self.key.clear();
+        write_text(&mut self.key, service);
+        write_text(&mut self.key, cohort.as_deref().unwrap_or(""));
+        write_text(&mut self.key, &period.plan);
+        self.key.extend([u8::from(cohort.is_some()), class_byte(*class)]);
+        if let Some(fee) = period.fee.filter(|_| self.reading.policy.sees.fee) {
+            self.key.extend(fee.minor.to_be_bytes());
+            self.key.extend(fee.currency.code().bytes());
+            self.key.push(match period.fee_period {
+                FeePeriod::Month => 1,
+                FeePeriod::Year => 2,
+            });
+        }
+        true
+    }
+}
+
+fn class_byte(class: Class) -> u8 {
+    match class {
+        Class::Principal => 1,
+        Class::Accessory => 2,
+        Class::Free => 3,
+    }
+}
+
+/// Gives the latest end of all impacts and cohorts; none while one of them is open.
+fn last_end(outage: &Outage) -> Option<Instant> {
+    let mut last = Instant::MIN;
+    for impact in &outage.impacts {
+        last = last.max(impact.window.to?);
+        last = impact.restored_cohorts.values().fold(last, |last, end| last.max(*end));
+    }
+    Some(last)
+}

@@ -1,0 +1,309 @@
+//! The closed sets of values that a policy file chooses from, and their names there.
+
+use jiff::civil::Date;
+
+use super::reader::Section;
+use crate::facts::{Class, Segment};
+use crate::remedy::{Payer, RemedyKind};
+use crate::rounding::{Exact, OutOfRange, RoundingMode};
+
+/// How badly a unit was hit, from the lowest rate to the highest. A day counts once, at its highest grade.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Grade {
+    /// A service without a fee, whatever fails.
+    Free,
+    /// An accessory service or component.
+    Accessory,
+    /// A principal component works badly.
+    Degraded,
+    /// A principal component does not work.
+    Total,
+}
+
+/// What makes a policy act.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TriggerMode {
+    /// The operator acts by itself.
+    Automatic,
+    /// By itself, but only for those who reported the outage in time.
+    AfterReport,
+    /// Only for those who claim.
+    OnClaim,
+}
+
+/// Until when a report or claim counts. It ends with the whole local day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deadline {
+    /// Calendar months after the day on which the outage was known, with end-of-month clamp.
+    CalendarMonths(u32),
+    /// Days after the day on which the outage was known.
+    Days(u32),
+}
+
+/// What makes a policy act, and until when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trigger {
+    /// What makes it act.
+    pub mode: TriggerMode,
+    /// Until when; none for without end.
+    pub deadline: Option<Deadline>,
+    /// Where the rule comes from.
+    pub source: String,
+}
+
+/// Which day decides whether a policy, or which of its rates, is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VersionSelector {
+    /// Each counted day on its own.
+    AccrualDay,
+    /// The day of the subscriber's first report.
+    ReportDate,
+    /// The local day on which the outage began.
+    OutageStart,
+}
+
+/// Where rounding is applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoundingPoint {
+    /// Each unit's amount.
+    Unit,
+    /// Each line of the trace.
+    Line,
+    /// The sum of all lines.
+    End,
+}
+
+/// How, where and to how many places amounts are rounded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rounding {
+    /// The direction.
+    pub mode: RoundingMode,
+    /// The point.
+    pub point: RoundingPoint,
+    /// Ten to the number of the currency's minor digits that are dropped: 1 for whole cents.
+    pub step_minor: i64,
+}
+
+/// What force majeure does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ForceMajeure {
+    /// Nothing: it is compensated like a fault.
+    Covered,
+    /// It excludes everything.
+    Excluded,
+    /// It excludes the time until the necessary works were done.
+    UntilWorksDone,
+}
+
+/// Whether something is compensated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cover {
+    /// It is.
+    Covered,
+    /// It is not.
+    Excluded,
+}
+
+/// What a policy excludes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exclusions {
+    /// Force majeure and calamities.
+    pub force_majeure: ForceMajeure,
+    /// Planned works.
+    pub planned: Cover,
+    /// The customer's own doing.
+    pub customer: Cover,
+    /// Subscriptions whose payments are overdue.
+    pub arrears: Cover,
+}
+
+/// How an amount meets what was already granted for the same outage.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Concurrence {
+    /// Both are given.
+    Cumulative,
+    /// What was granted is subtracted.
+    SetOff,
+    /// Nothing more is given.
+    Unitary,
+}
+
+impl Grade {
+    /// All grades, from the lowest.
+    pub const ALL: [Grade; 4] = [Grade::Free, Grade::Accessory, Grade::Degraded, Grade::Total];
+
+    /// Gives the grade's name in a policy file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Grade::Free => "free",
+            Grade::Accessory => "accessory",
+            Grade::Degraded => "degraded",
+            Grade::Total => "total",
+        }
+    }
+}
+
+impl Rounding {
+    /// Rounds an exact amount of minor units.
+    ///
+    /// # Errors
+    /// `OutOfRange`.
+    pub fn round(self, amount: Exact) -> Result<i64, OutOfRange> {
+        let steps = amount.over(self.step_minor)?.round(self.mode)?;
+        steps.checked_mul(self.step_minor).ok_or(OutOfRange)
+    }
+
+    /// Rounds one unit's amount where the policy rounds units.
+    ///
+    /// # Errors
+    /// `OutOfRange`.
+    pub fn unit(self, amount: Exact) -> Result<Exact, OutOfRange> {
+        match self.point {
+            RoundingPoint::Unit => self.round(amount).map(Exact::whole),
+            RoundingPoint::Line | RoundingPoint::End => Ok(amount),
+        }
+    }
+}
+
+impl Deadline {
+    /// Gives the last local day of the period that begins on `known`.
+    #[must_use]
+    pub fn last_day(self, known: Date) -> Date {
+        let span = match self {
+            Deadline::CalendarMonths(months) => jiff::Span::new().try_months(months),
+            Deadline::Days(days) => jiff::Span::new().try_days(days),
+        };
+        span.ok().and_then(|span| known.checked_add(span).ok()).unwrap_or(Date::MAX)
+    }
+}
+
+pub(crate) const SEGMENTS: &[(&str, Segment)] =
+    &[("consumer", Segment::Consumer), ("business", Segment::Business)];
+
+pub(crate) const CLASSES: &[(&str, Class)] =
+    &[("principal", Class::Principal), ("accessory", Class::Accessory), ("free", Class::Free)];
+
+pub(crate) const COMPONENT_CLASSES: &[(&str, Class)] =
+    &[("principal", Class::Principal), ("accessory", Class::Accessory)];
+
+pub(crate) const KINDS: &[(&str, RemedyKind)] = &[
+    ("indemnity", RemedyKind::Indemnity),
+    ("refund", RemedyKind::Refund),
+    ("damages", RemedyKind::Damages),
+    ("goodwill", RemedyKind::Goodwill),
+];
+
+pub(crate) const PAYERS: &[(&str, Payer)] = &[("operator", Payer::Operator), ("fund", Payer::Fund)];
+
+pub(crate) const ROUNDING_MODES: &[(&str, RoundingMode)] = &[
+    ("half_up", RoundingMode::HalfUp),
+    ("half_even", RoundingMode::HalfEven),
+    ("up", RoundingMode::Up),
+    ("down", RoundingMode::Down),
+];
+
+pub(crate) const ROUNDING_POINTS: &[(&str, RoundingPoint)] =
+    &[("unit", RoundingPoint::Unit), ("line", RoundingPoint::Line), ("end", RoundingPoint::End)];
+
+pub(crate) const GRADES: &[(&str, Grade)] = &[
+    ("free", Grade::Free),
+    ("accessory", Grade::Accessory),
+    ("degraded", Grade::Degraded),
+    ("total", Grade::Total),
+];
+
+pub(crate) const VERSION_SELECTORS: &[(&str, VersionSelector)] = &[
+    ("accrual_day", VersionSelector::AccrualDay),
+    ("report_date", VersionSelector::ReportDate),
+    ("outage_start", VersionSelector::OutageStart),
+];
+
+const TRIGGER_MODES: &[(&str, TriggerMode)] = &[
+    ("automatic", TriggerMode::Automatic),
+    ("after_report", TriggerMode::AfterReport),
+    ("on_claim", TriggerMode::OnClaim),
+];
+
+const FORCE_MAJEURE: &[(&str, ForceMajeure)] = &[
+    ("covered", ForceMajeure::Covered),
+    ("excluded", ForceMajeure::Excluded),
+    ("until_works_done", ForceMajeure::UntilWorksDone),
+];
+
+const COVERS: &[(&str, Cover)] = &[("covered", Cover::Covered), ("excluded", Cover::Excluded)];
+
+pub(crate) const CONCURRENCES: &[(&str, Concurrence)] = &[
+    ("cumulative", Concurrence::Cumulative),
+    ("set_off", Concurrence::SetOff),
+    ("unitary", Concurrence::Unitary),
+];
+
+/// Gives the name of a value in its table.
+pub(crate) fn name_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> &'static str {
+    words.iter().find(|(_, meaning)| meaning == value).map_or("", |(word, _)| word)
+}
+
+impl Trigger {
+    pub(crate) fn read(section: Section<'_, '_>) -> Option<Trigger> {
+        let mode = section.choice("mode", TRIGGER_MODES);
+        let deadline = section
+            .optional_section("deadline", "{ calendar_months = 3 }")
+            .and_then(|deadline| Deadline::read(deadline));
+        let source = section.text("source", "\"where the rule comes from\"").map(str::to_owned);
+        section.finish();
+        Some(Trigger { mode: mode?, deadline, source: source? })
+    }
+}
+
+impl Deadline {
+    fn read(section: Section<'_, '_>) -> Option<Deadline> {
+        let bounded = |value: u64| u32::try_from(value).ok().filter(|value| *value <= 36_500);
+        let months = section.optional_whole("calendar_months", "3").and_then(bounded);
+        let days = section.optional_whole("days", "30").and_then(bounded);
+        let deadline = match (months, days) {
+            (Some(months), None) => Some(Deadline::CalendarMonths(months)),
+            (None, Some(days)) => Some(Deadline::Days(days)),
+            (Some(_), Some(_)) | (None, None) => None,
+        };
+        if deadline.is_none() {
+            let what = "the deadline needs exactly one of calendar_months and days (up to 36500)";
+            section.fault("calendar_months", what, "write deadline = { calendar_months = 3 }");
+        }
+        section.finish();
+        deadline
+    }
+}
+
+impl Exclusions {
+    pub(crate) fn read(section: Section<'_, '_>) -> Option<Exclusions> {
+        let force_majeure = section.choice("force_majeure", FORCE_MAJEURE);
+        let planned = section.choice("planned", COVERS);
+        let customer = section.choice("customer", COVERS);
+        let arrears = section.choice("arrears", COVERS);
+        section.finish();
+        Some(Exclusions {
+            force_majeure: force_majeure?,
+            planned: planned?,
+            customer: customer?,
+            arrears: arrears?,
+        })
+    }
+}
+
+impl Rounding {
+    pub(crate) fn read(section: Section<'_, '_>, exponent: u32) -> Option<Rounding> {
+        let mode = section.choice("mode", ROUNDING_MODES);
+        let point = section.choice("point", ROUNDING_POINTS);
+        let places = section.optional_whole("places", "2").unwrap_or(u64::from(exponent));
+        let dropped =
+            u64::from(exponent).checked_sub(places).and_then(|dropped| dropped.try_into().ok());
+        if dropped.is_none() {
+            let what = format!("{places} places are more than the currency's {exponent}");
+            section.fault("places", what, format!("write places = {exponent} or less"));
+        }
+        section.finish();
+        let step_minor = 10_i64.checked_pow(dropped?)?;
+        Some(Rounding { mode: mode?, point: point?, step_minor })
+    }
+}

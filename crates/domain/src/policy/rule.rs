@@ -1,0 +1,163 @@
+//! One rule of a policy: what it counts, what it gives for that, to whom and up to what.
+
+use super::amount::Amount;
+use super::condition::Condition;
+use super::count::Count;
+use super::fields::{GRADES, Grade, KINDS, PAYERS, SEGMENTS, name_of};
+use super::reader::Section;
+use crate::facts::Segment;
+use crate::money::{Currency, Money};
+use crate::remedy::{Grant, Payer, RemedyKind};
+use crate::rounding::Exact;
+
+/// A rule of a policy.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    /// Its id in the trace, unique in the file.
+    pub id: String,
+    /// The legal nature of what it gives.
+    pub kind: RemedyKind,
+    /// Who bears it.
+    pub payer: Payer,
+    /// What amounts are given in.
+    pub pays_in: PaysIn,
+    /// Where it comes from, with a remark where that is doubtful.
+    pub source: String,
+    /// What it counts.
+    pub count: Count,
+    /// What it gives.
+    pub amount: Amount,
+    /// The most that it gives.
+    pub caps: Vec<Cap>,
+    /// Who is eligible.
+    pub conditions: Vec<Condition>,
+    /// What a grant without a price is worth, for comparing policies.
+    pub estimate: Option<Money>,
+}
+
+/// What amounts are given in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PaysIn {
+    /// Money, by transfer or on an invoice.
+    Money,
+    /// Service credits.
+    Credit,
+    /// Vouchers.
+    Voucher,
+}
+
+const PAYS_IN: &[(&str, PaysIn)] =
+    &[("money", PaysIn::Money), ("credit", PaysIn::Credit), ("voucher", PaysIn::Voucher)];
+
+/// The most that a rule gives, in all or for one grade.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cap {
+    /// The grade; none for all together.
+    pub grade: Option<Grade>,
+    /// The most.
+    pub amount: Money,
+    /// Where it comes from.
+    pub source: String,
+}
+
+/// A factor on amounts and caps for one segment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Multiplier {
+    /// Whom it is for.
+    pub segment: Segment,
+    /// The factor.
+    pub factor: Exact,
+    /// Where it comes from, with a remark where that is doubtful.
+    pub source: String,
+}
+
+/// Reads where a rule comes from; a remark says what is doubtful about it.
+pub(crate) fn read_source(section: &Section<'_, '_>) -> Option<String> {
+    let source = section.text("source", "\"regulation, article\"");
+    let remark = section.optional_text("remark", "\"from memory\"");
+    let source = source?;
+    Some(remark.map_or_else(|| source.to_owned(), |remark| format!("{source} ({remark})")))
+}
+
+impl Rule {
+    pub(crate) fn read(section: Section<'_, '_>, currency: Currency) -> Option<Rule> {
+        let id = section.text("id", "\"outage-days\"").map(str::to_owned);
+        let kind = section.choice("kind", KINDS);
+        let payer = section.optional_choice("payer", PAYERS).unwrap_or(Payer::Operator);
+        let pays_in = section.optional_choice("pays_in", PAYS_IN).unwrap_or(PaysIn::Money);
+        let source = read_source(&section);
+        let count = section.section("count", "{ unit = \"local_day\" }").and_then(Count::read);
+        let has_grades = count.is_some_and(Count::has_grades);
+        let amount = section
+            .section("amount", "{ formula = \"per_unit\", each = \"6.00\" }")
+            .and_then(|amount| Amount::read(amount, currency, has_grades));
+        let caps = section.sections("caps", "[{ amount = \"300.00\", source = \"...\" }]");
+        let caps =
+            caps.into_iter().filter_map(|cap| Cap::read(cap, currency, has_grades)).collect();
+        let conditions = section.sections("condition", "[[rule.condition]]");
+        let conditions = conditions.into_iter().filter_map(Condition::read).collect();
+        let estimate = section.optional_money("estimate", currency);
+        if amount.as_ref().is_some_and(Amount::needs_estimate) && estimate.is_none() {
+            let what = format!("{} gives something without a price", section.name());
+            section.fault(
+                "estimate",
+                what,
+                "write estimate = \"10.00\", its worth when policies are compared",
+            );
+        }
+        section.finish();
+        Some(Rule {
+            id: id?,
+            kind: kind?,
+            payer,
+            pays_in,
+            source: source?,
+            count: count?,
+            amount: amount?,
+            caps,
+            conditions,
+            estimate,
+        })
+    }
+}
+
+impl PaysIn {
+    /// Makes the grant of an amount.
+    pub(crate) fn grant(self, amount: Money) -> Grant {
+        match self {
+            PaysIn::Money => Grant::Money(amount),
+            PaysIn::Credit => Grant::Credit(amount),
+            PaysIn::Voucher => Grant::Voucher(amount),
+        }
+    }
+}
+
+impl Cap {
+    fn read(section: Section<'_, '_>, currency: Currency, has_grades: bool) -> Option<Cap> {
+        let grade = section.optional_choice("grade", GRADES);
+        let amount = section.money("amount", currency);
+        let source = read_source(&section);
+        if grade.is_some() && !has_grades {
+            section.fault("grade", "this rule's count has no grades", "remove grade");
+        }
+        section.finish();
+        Some(Cap { grade, amount: amount?, source: source? })
+    }
+
+    /// Names the cap in a trace.
+    pub(crate) fn text(&self) -> String {
+        let about = self.grade.map_or("", |grade| name_of(GRADES, &grade));
+        let space = if about.is_empty() { "" } else { " " };
+        format!("cap of {}{space}{about}", self.amount).trim_end().to_owned()
+    }
+}
+
+impl Multiplier {
+    pub(crate) fn read(section: Section<'_, '_>) -> Option<Multiplier> {
+        let segment = section.choice("segment", SEGMENTS);
+        let factor = section.decimal("factor", "\"2\"");
+        let source = read_source(&section);
+        section.finish();
+        Some(Multiplier { segment: segment?, factor: factor?, source: source? })
+    }
+}

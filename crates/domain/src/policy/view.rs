@@ -1,0 +1,223 @@
+//! Everything that a policy can see of one case. A decision is a function of it alone, so its bytes are the memo's key.
+
+use jiff::civil::Date;
+
+use super::Policy;
+use super::context::{ClaimSeen, Context, Granted};
+use super::fields::{Cover, VersionSelector};
+use super::timeline::{Reading, Timeline};
+use crate::facts::{Class, Segment, Subscription};
+use crate::money::Money;
+use crate::time::Instant;
+
+/// Which optional facts a policy looks at. What it does not look at is not in the view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Sees {
+    /// Fees of plans.
+    pub fee: bool,
+    /// Storage.
+    pub quota: bool,
+    /// The end of the paid term.
+    pub term: bool,
+    /// Overdue payments.
+    pub arrears: bool,
+    /// Reports, and the day from which a deadline runs.
+    pub reports: bool,
+    /// Claims.
+    pub claims: bool,
+}
+
+/// Who reported the outage first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Report {
+    /// The policy does not ask.
+    NotAsked,
+    /// Nobody did.
+    Nobody,
+    /// The operator declared it.
+    Declared,
+    /// The subscriber did, on that local day.
+    On(Date),
+}
+
+/// One case as a policy sees it.
+pub(crate) struct View<'a> {
+    /// The timeline's number in the evaluator; equal timelines have equal numbers.
+    pub timeline_number: u32,
+    pub timeline: &'a Timeline,
+    pub service: &'a str,
+    pub segment: Segment,
+    pub class: Class,
+    pub in_arrears: bool,
+    pub quota_bytes: Option<u64>,
+    pub term_end: Option<Date>,
+    pub report: Report,
+    /// The local day on which the outage was known, where a deadline runs from it.
+    pub known_on: Option<Date>,
+    /// Whether the subscription began while the outage was known, where the policy asks.
+    pub joined_knowing: bool,
+    pub claims: &'a [ClaimSeen],
+    pub granted: &'a [Granted],
+    pub carried: &'a [Granted],
+}
+
+impl<'a> View<'a> {
+    /// Looks at a case. `claims` are the context's, seen by `see_claims`.
+    pub(crate) fn new(
+        reading: &Reading<'_>,
+        subscription: &'a Subscription,
+        context: &Context<'a>,
+        (timeline_number, timeline): (u32, &'a Timeline),
+        claims: &'a [ClaimSeen],
+    ) -> View<'a> {
+        let policy = reading.policy;
+        let known_at = context.known_at.or(reading.started);
+        let day = |instant: Instant| policy.zone.to_datetime(instant).date();
+        View {
+            timeline_number,
+            timeline,
+            service: &subscription.service,
+            segment: subscription.segment,
+            class: subscription.class,
+            in_arrears: policy.sees.arrears && subscription.in_arrears,
+            quota_bytes: subscription.quota_bytes.filter(|_| policy.sees.quota),
+            term_end: subscription.term_end.filter(|_| policy.sees.term),
+            report: report(reading, context),
+            known_on: known_at.filter(|_| policy.trigger.deadline.is_some()).map(day),
+            joined_knowing: joined_knowing(policy, subscription, known_at),
+            claims,
+            granted: context.granted,
+            carried: context.carried,
+        }
+    }
+
+    /// Gives the plan at the start of what was felt.
+    pub(crate) fn plan(&self) -> &str {
+        self.timeline.plans.first().map_or("", |seen| &seen.plan)
+    }
+
+    /// Writes the view as bytes, every field of it.
+    pub(crate) fn write_key(&self, key: &mut Vec<u8>) {
+        let View {
+            timeline_number,
+            timeline: _, // Its number stands for it.
+            service,
+            segment,
+            class,
+            in_arrears,
+            quota_bytes,
+            term_end,
+            report,
+            known_on,
+            joined_knowing,
+            claims,
+            granted,
+            carried,
+        } = self;
+        key.extend_from_slice(&timeline_number.to_be_bytes());
+        key.extend([
+            *segment as u8,
+            *class as u8,
+            u8::from(*in_arrears),
+            u8::from(*joined_knowing),
+        ]);
+        write_text(key, service);
+        write_option(key, quota_bytes.map(u64::to_be_bytes));
+        write_option(key, term_end.map(date_bytes));
+        match report {
+            Report::NotAsked => key.push(0),
+            Report::Nobody => key.push(1),
+            Report::Declared => key.push(2),
+            Report::On(day) => {
+                key.push(3);
+                key.extend(date_bytes(*day));
+            }
+        }
+        write_option(key, known_on.map(date_bytes));
+        write_count(key, claims.len());
+        for claim in *claims {
+            key.extend(date_bytes(claim.received));
+            write_option(key, claim.answered.map(date_bytes));
+            write_money(key, claim.recognised);
+        }
+        for list in [granted, carried] {
+            write_count(key, list.len());
+            for one in *list {
+                key.push(one.kind as u8);
+                write_money(key, one.money);
+                write_text(key, &one.policy);
+            }
+        }
+    }
+}
+
+/// Turns claims into local days, sorted, so that their order is not seen.
+pub(crate) fn see_claims(policy: &Policy, context: &Context<'_>) -> Vec<ClaimSeen> {
+    if !policy.sees.claims {
+        return Vec::new();
+    }
+    let day = |instant: Instant| policy.zone.to_datetime(instant).date();
+    let mut seen: Vec<ClaimSeen> = context
+        .claims
+        .iter()
+        .map(|claim| ClaimSeen {
+            received: day(claim.received),
+            answered: claim.answered.map(day),
+            recognised: claim.recognised,
+        })
+        .collect();
+    seen.sort_unstable();
+    seen
+}
+
+fn report(reading: &Reading<'_>, context: &Context<'_>) -> Report {
+    if !reading.policy.sees.reports {
+        return Report::NotAsked;
+    }
+    if reading.outage.declared {
+        return Report::Declared;
+    }
+    let first = context.reports.iter().min();
+    first.map_or(Report::Nobody, |at| Report::On(reading.policy.zone.to_datetime(*at).date()))
+}
+
+fn joined_knowing(policy: &Policy, subscription: &Subscription, known_at: Option<Instant>) -> bool {
+    let excluded = policy.conventions.signed_knowing == Cover::Excluded;
+    let joined = subscription.periods.first().map(|period| period.window.from);
+    excluded && joined.zip(known_at).is_some_and(|(joined, known)| joined > known)
+}
+
+impl Sees {
+    /// Says whether a version selector looks at reports.
+    pub(crate) fn by_report(selector: VersionSelector) -> bool {
+        match selector {
+            VersionSelector::ReportDate => true,
+            VersionSelector::AccrualDay | VersionSelector::OutageStart => false,
+        }
+    }
+}
+
+fn date_bytes(date: Date) -> [u8; 4] {
+    let [high, low] = date.year().to_be_bytes();
+    [high, low, date.month().unsigned_abs(), date.day().unsigned_abs()]
+}
+
+fn write_option<const N: usize>(key: &mut Vec<u8>, bytes: Option<[u8; N]>) {
+    key.push(u8::from(bytes.is_some()));
+    key.extend(bytes.into_iter().flatten());
+}
+
+fn write_money(key: &mut Vec<u8>, money: Option<Money>) {
+    write_option(key, money.map(|money| money.minor.to_be_bytes()));
+    key.extend(money.iter().flat_map(|money| money.currency.code().bytes()));
+}
+
+fn write_count(key: &mut Vec<u8>, count: usize) {
+    key.extend(u32::try_from(count).unwrap_or(u32::MAX).to_be_bytes());
+}
+
+/// Writes a text with its length before it, so that no two lists of texts look alike.
+pub(crate) fn write_text(key: &mut Vec<u8>, text: &str) {
+    write_count(key, text.len());
+    key.extend_from_slice(text.as_bytes());
+}
