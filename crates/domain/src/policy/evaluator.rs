@@ -87,6 +87,12 @@ impl<'a> Evaluator<'a> {
         &self.reasons
     }
 
+    /// Gives one reason by its place.
+    #[must_use]
+    pub fn reason(&self, index: ReasonIndex) -> &Reason {
+        &self.reasons[index.0 as usize]
+    }
+
     fn intern(&mut self, reason: Reason) -> ReasonIndex {
         if let Some(index) = self.known_reasons.get(&reason) {
             return *index;

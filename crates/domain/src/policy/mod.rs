@@ -8,6 +8,7 @@ mod condition;
 mod context;
 mod conventions;
 mod count;
+pub mod digest;
 mod error;
 mod evaluate;
 mod evaluator;
