@@ -6,7 +6,10 @@ mod generated {
 }
 
 pub mod decided;
+pub mod policy;
+pub mod roster;
 pub mod settlement;
+pub mod subscriber;
 pub mod types;
 pub mod wire;
 
