@@ -6,9 +6,12 @@ mod generated {
 }
 
 pub mod decided;
+pub mod ops;
+pub mod outage;
 pub mod policy;
 pub mod roster;
 pub mod settlement;
+pub mod signal;
 pub mod subscriber;
 pub mod types;
 pub mod wire;
