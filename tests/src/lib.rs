@@ -1,1 +1,3 @@
-//! Tests.
+//! What the tests of the whole system share.
+
+pub mod conformance;
