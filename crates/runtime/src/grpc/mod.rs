@@ -1,0 +1,12 @@
+//! The gRPC edge: who calls, how long a call may take, and the server that answers.
+
+mod auth;
+mod body;
+mod call;
+mod method;
+mod principals;
+mod serve;
+
+pub use auth::{Principal, Role, principal, require};
+pub use principals::{Principals, PrincipalsError};
+pub use serve::{GrpcRoutes, ServeError, ServeOptions, bind, serve};

@@ -1,0 +1,118 @@
+//! The W3C trace context: read from calls, written into envelopes, and linked where many meet in one batch.
+
+use std::collections::BTreeSet;
+
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::TraceContextExt;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use uuid::Uuid;
+
+/// How many traces one batch's span is linked to; the exporter drops what is more.
+const MAXIMUM_LINKS: usize = 100;
+
+/// One `traceparent`, in the shape that the propagator reads from.
+struct Header<'a>(&'a str);
+
+impl Extractor for Header<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == "traceparent").then_some(self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec!["traceparent"]
+    }
+}
+
+fn remote(traceparent: &str) -> Option<opentelemetry::Context> {
+    let context = TraceContextPropagator::new()
+        .extract_with_context(&opentelemetry::Context::new(), &Header(traceparent));
+    context.span().span_context().is_valid().then_some(context)
+}
+
+/// Tells whether a text is a `traceparent` that others can continue.
+#[must_use]
+pub fn is_traceparent(text: &str) -> bool {
+    remote(text).is_some()
+}
+
+/// Gives the trace id of a `traceparent`, 32 hexadecimal digits, if it is a valid one.
+#[must_use]
+pub fn trace_id(traceparent: &str) -> Option<String> {
+    remote(traceparent).map(|context| context.span().span_context().trace_id().to_string())
+}
+
+/// Makes a span a child of the one that a `traceparent` names; an invalid one changes nothing.
+///
+/// Must be called before the span is entered: afterwards its trace id is fixed.
+pub fn parent_from(span: &Span, traceparent: &str) {
+    if let Some(context) = remote(traceparent)
+        && let Err(problem) = span.set_parent(context)
+    {
+        tracing::trace!(%problem, "this span is in no trace");
+    }
+}
+
+/// Gives the `traceparent` of the span that is entered now.
+///
+/// Where none is, or nothing traces (a test without a subscriber), it is a fresh one, so that a trace
+/// begins here and its id flows on through the log in any case.
+#[must_use]
+pub fn current_traceparent() -> String {
+    let context = Span::current().context();
+    let span = context.span();
+    let known = span.span_context();
+    if known.is_valid() {
+        let flags = known.trace_flags().to_u8() & 1;
+        return format!("00-{}-{}-{flags:02x}", known.trace_id(), known.span_id());
+    }
+    fresh_traceparent()
+}
+
+/// Begins a trace that no span is recorded for (flag 00).
+#[must_use]
+pub fn fresh_traceparent() -> String {
+    let trace = Uuid::new_v4().simple().to_string();
+    let span = Uuid::new_v4().simple().to_string();
+    format!("00-{trace}-{}-00", &span[..16])
+}
+
+/// Links a batch's span to the traces of the records in it, each once.
+///
+/// A batch of ten thousand records has no one parent; links lead from each caller's trace to the batch.
+pub fn link_traces<'a>(span: &Span, traceparents: impl IntoIterator<Item = &'a str>) {
+    let mut seen = BTreeSet::new();
+    for traceparent in traceparents {
+        if seen.len() >= MAXIMUM_LINKS {
+            return;
+        }
+        if !traceparent.is_empty()
+            && seen.insert(traceparent)
+            && let Some(context) = remote(traceparent)
+        {
+            span.add_link(context.span().span_context().clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fresh_traceparent_is_valid_and_new() {
+        let (one, two) = (fresh_traceparent(), fresh_traceparent());
+        assert!(is_traceparent(&one) && is_traceparent(&two));
+        assert_ne!(trace_id(&one), trace_id(&two));
+    }
+
+    #[test]
+    fn what_is_no_traceparent_is_recognised() {
+        for text in ["", "00", "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "x"] {
+            assert!(!is_traceparent(text), "{text:?}");
+        }
+        let known = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(trace_id(known).as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+    }
+}
