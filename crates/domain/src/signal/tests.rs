@@ -24,22 +24,22 @@ fn signal(source_id: &str, ended_at: Option<Instant>, modified_at: Instant) -> S
     }
 }
 
-fn observe(signals: &[Signal]) -> ObserveSignals {
-    ObserveSignals { signals: signals.to_vec() }
+fn observe(signals: &[&Signal]) -> ObserveSignals {
+    ObserveSignals { signals: signals.iter().map(|signal| (*signal).clone()).collect() }
 }
 
-fn observed(signals: &[Signal]) -> SignalsObserved {
-    SignalsObserved { signals: signals.to_vec() }
+fn observed(signals: &[&Signal]) -> SignalsObserved {
+    SignalsObserved { signals: signals.iter().map(|signal| (*signal).clone()).collect() }
 }
 
 #[test]
 fn only_a_later_word_of_a_feed_is_news() {
     let (first, later) = (signal("i1", None, at(2)), signal("i1", Some(at(4)), at(5)));
-    check::<Feed>(&[], &observe(&[first.clone()]), Ok(Some(observed(&[first.clone()]))));
-    let both = observe(&[first.clone(), later.clone()]);
-    check::<Feed>(&[observed(&[first.clone()])], &both, Ok(Some(observed(&[later.clone()]))));
-    check::<Feed>(&[observed(&[later.clone()])], &observe(&[first.clone()]), Ok(None));
-    check::<Feed>(&[], &observe(&[later.clone(), first]), Ok(Some(observed(&[later]))));
+    check::<Feed>(&[], &observe(&[&first]), Ok(Some(observed(&[&first]))));
+    let both = observe(&[&first, &later]);
+    check::<Feed>(&[observed(&[&first])], &both, Ok(Some(observed(&[&later]))));
+    check::<Feed>(&[observed(&[&later])], &observe(&[&first]), Ok(None));
+    check::<Feed>(&[], &observe(&[&later, &first]), Ok(Some(observed(&[&later]))));
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_signal_that_names_nothing_is_refused() {
     let nothing = Signal { components: Vec::new(), ..signal("i1", None, at(2)) };
     let source_id = "i1".to_owned();
     let rejection = SignalRejection::Empty { place: 1, source_id, field: "components" };
-    check::<Feed>(&[], &observe(&[nothing]), Err(rejection));
+    check::<Feed>(&[], &observe(&[&nothing]), Err(rejection));
 }
 
 #[test]
