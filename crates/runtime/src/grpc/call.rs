@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ristoro_proto::ops::v1::ErrorReason;
 use tokio::sync::Semaphore;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
@@ -101,8 +102,10 @@ where
             record.code = Some(status.code());
             return Box::pin(std::future::ready(Ok(status.into_http())));
         }
+        // The clock starts here, before the one of the transport, whose answer would carry no reason.
         let bound = bound(&settings, &path, request.headers());
-        Box::pin(answer(inner, request, settings, record, bound).instrument(span))
+        let deadline = bound.map(|bound| Box::pin(tokio::time::sleep(bound)));
+        Box::pin(answer(inner, request, settings, record, deadline).instrument(span))
     }
 }
 
@@ -127,13 +130,12 @@ async fn answer<S>(
     request: Request<Body>,
     settings: Arc<CallSettings>,
     mut record: CallRecord,
-    bound: Option<Duration>,
+    mut deadline: Option<Pin<Box<Sleep>>>,
 ) -> Result<Response<Body>, S::Error>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
 {
     let began = Instant::now();
-    let mut deadline = bound.map(|bound| Box::pin(tokio::time::sleep(bound)));
     let response = {
         let late = async {
             match deadline.as_mut() {
@@ -199,7 +201,53 @@ fn parse_timeout(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt;
+
     use super::*;
+
+    /// A service that never answers.
+    #[derive(Clone)]
+    struct Silent;
+
+    impl Service<Request<Body>> for Silent {
+        type Response = Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = std::future::Pending<Result<Response<Body>, Self::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            std::future::pending()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_callers_deadline_ends_a_call_with_a_reason() {
+        // SHA-256 of `secret`.
+        let principals = "[[principal]]\nname = \"anna\"\nroles = []\ntoken_sha256 = \
+                          \"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\"\n";
+        let settings = CallSettings {
+            principals: Principals::parse("p.toml", principals).unwrap(),
+            methods: Methods::known(),
+            metrics: Metrics::default(),
+            deadline: Duration::from_secs(60),
+            room: Arc::new(Semaphore::new(1)),
+            shutdown: CancellationToken::new(),
+        };
+        let mut calls = CallLayer(Arc::new(settings)).layer(Silent);
+        let request = Request::post("http://h/ristoro.ops.v1.PoisonService/ListPoison")
+            .header("authorization", "Bearer secret")
+            .header("grpc-timeout", "20m")
+            .body(Body::empty())
+            .unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(5), calls.call(request)).await;
+        let answer = answer.unwrap().unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(status.get_details_error_info().unwrap().reason, "DEADLINE_EXCEEDED");
+    }
 
     #[test]
     fn a_deadline_is_read_in_every_unit() {

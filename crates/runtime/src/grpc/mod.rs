@@ -1,5 +1,6 @@
 //! The gRPC edge: who calls, how long a call may take, and the server that answers.
 
+mod address;
 mod auth;
 mod body;
 mod call;
@@ -7,6 +8,7 @@ mod method;
 mod principals;
 mod serve;
 
+pub use address::Addresses;
 pub use auth::{Principal, Role, principal, require};
 pub use principals::{Principals, PrincipalsError};
 pub use serve::{GrpcRoutes, ServeError, ServeOptions, bind, serve};

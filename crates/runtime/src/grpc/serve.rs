@@ -21,7 +21,7 @@ use tower::Service;
 
 use crate::grpc::call::{CallLayer, CallSettings};
 use crate::grpc::method::Methods;
-use crate::grpc::principals::Principals;
+use crate::grpc::principals::{Principals, PrincipalsError};
 use crate::telemetry::{Readiness, Telemetry};
 
 /// How many streams one connection may have open.
@@ -110,7 +110,10 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
     /// The metrics page failed.
     #[error("the metrics page failed: {0}")]
-    Metrics(#[from] std::io::Error),
+    Pages(#[source] std::io::Error),
+    /// The principals file cannot be used.
+    #[error(transparent)]
+    Principals(#[from] PrincipalsError),
 }
 
 /// Begins to listen. `setting` is the one that names the address, for the error's text.
