@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::envelope::Envelope;
 
+#[cfg(test)]
+pub(crate) mod laws;
+
 /// The last accepted record of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StreamHead {
@@ -90,4 +93,81 @@ impl Heads {
 pub fn payload_hash(payload: &[u8]) -> i64 {
     let digest = Sha256::digest(payload);
     i64::from_be_bytes(digest[..8].try_into().expect("SHA-256 gives 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::laws::envelope;
+    use super::*;
+
+    /// Judges a record behind version 1 (event 1) and version 2 (event 2, of command 9).
+    fn check(version: u64, event: u128, previous: u128, command: Option<u128>, expected: Verdict) {
+        let mut heads = Heads::default();
+        for earlier in [envelope("s", 1, 1, 0, None), envelope("s", 2, 2, 1, Some(9))] {
+            assert_eq!(heads.judge(&earlier), Verdict::Accepted);
+        }
+        let before = heads.head("s");
+        let verdict = heads.judge(&envelope("s", version, event, previous, command));
+        assert_eq!(verdict, expected);
+        let head = StreamHead { version, event_id: Uuid::from_u128(event) };
+        let after = if expected == Verdict::Accepted { Some(head) } else { before };
+        assert_eq!(heads.head("s"), after);
+    }
+
+    #[test]
+    fn a_record_counts_if_it_is_the_next_and_was_decided_on_the_head() {
+        check(3, 3, 2, None, Verdict::Accepted);
+        check(3, 3, 2, Some(8), Verdict::Accepted);
+    }
+
+    #[test]
+    fn a_record_that_was_decided_on_one_that_lost_is_a_conflict() {
+        check(3, 3, 7, None, Verdict::Conflict);
+        check(3, 3, 1, None, Verdict::Conflict);
+        check(3, 3, 0, None, Verdict::Conflict);
+    }
+
+    #[test]
+    fn a_record_whose_place_is_taken_is_a_duplicate_or_a_conflict() {
+        check(2, 2, 1, Some(9), Verdict::Duplicate);
+        check(2, 3, 1, None, Verdict::Conflict);
+        check(1, 3, 0, None, Verdict::Conflict);
+        // An older copy is void too; only the newest id is known.
+        check(1, 1, 0, None, Verdict::Conflict);
+    }
+
+    #[test]
+    fn a_record_behind_a_missing_one_is_a_gap() {
+        check(4, 4, 2, None, Verdict::Gap);
+        check(u64::MAX, 4, 2, None, Verdict::Gap);
+    }
+
+    #[test]
+    fn a_command_counts_once_on_a_stream() {
+        check(3, 3, 2, Some(9), Verdict::RepeatedCommand);
+        let mut heads = Heads::default();
+        assert_eq!(heads.judge(&envelope("s", 1, 1, 0, Some(9))), Verdict::Accepted);
+        assert_eq!(heads.judge(&envelope("t", 1, 2, 0, Some(9))), Verdict::Accepted);
+    }
+
+    #[test]
+    fn a_void_record_does_not_use_up_its_command() {
+        let mut heads = Heads::default();
+        assert_eq!(heads.judge(&envelope("s", 2, 1, 0, Some(9))), Verdict::Gap);
+        assert_eq!(heads.judge(&envelope("s", 1, 1, 5, Some(9))), Verdict::Conflict);
+        assert_eq!(heads.judge(&envelope("s", 1, 1, 0, Some(9))), Verdict::Accepted);
+    }
+
+    #[test]
+    fn a_streams_first_record_is_decided_on_nothing() {
+        let mut heads = Heads::default();
+        assert_eq!(heads.judge(&envelope("s", 1, 1, 1, None)), Verdict::Conflict);
+        assert_eq!(heads.judge(&envelope("s", 1, 1, 0, None)), Verdict::Accepted);
+    }
+
+    #[test]
+    fn payloads_that_differ_have_other_hashes() {
+        assert_eq!(payload_hash(b"a"), payload_hash(b"a"));
+        assert_ne!(payload_hash(b"a"), payload_hash(b"b"));
+    }
 }

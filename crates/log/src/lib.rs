@@ -3,6 +3,7 @@
 pub mod acceptance;
 mod append;
 pub mod config;
+pub mod copy;
 pub mod envelope;
 pub mod genesis;
 pub mod kafka;
@@ -12,6 +13,7 @@ pub mod port;
 pub mod position;
 pub mod postgres;
 pub mod topic;
+pub mod verify;
 
 pub use acceptance::{Heads, StreamHead, Verdict};
 pub use append::MAX_VALUE_BYTES;

@@ -187,13 +187,12 @@ fn offsets_of(answer: &TopicPartitionList, positions: &[Position]) -> Result<Vec
             Some(RDKafkaErrorCode::UnknownPartition | RDKafkaErrorCode::UnknownTopic) => missing(),
             Some(_) | None => unavailable(&error),
         })?;
-        match found.offset() {
-            Offset::Offset(offset) if offset >= 0 => offsets.push(offset.unsigned_abs()),
-            other => {
-                let problem = format!("Kafka gives {other:?} as an end of {topic}/{partition}");
-                return Err(LogError::Unavailable(problem));
-            }
-        }
+        let offset = found.offset();
+        let Some(offset) = offset.to_raw().and_then(|offset| u64::try_from(offset).ok()) else {
+            let problem = format!("Kafka gives {offset:?} as an end of {topic}/{partition}");
+            return Err(LogError::Unavailable(problem));
+        };
+        offsets.push(offset);
     }
     Ok(offsets)
 }
