@@ -1,0 +1,98 @@
+//! Commands that an accepted record causes, and claims.
+
+use ristoro_domain::decider::Decider;
+use ristoro_domain::time::Instant;
+use ristoro_log::{Cause, Position, Verdict};
+use ristoro_proto::wire::Wire;
+use uuid::Uuid;
+
+use super::submit::{Authorship, envelope_of};
+use super::{Claimed, CommandError, CommandFailure, CommandRequest, Commands, Done, StreamRef};
+use crate::accepted::Accepted;
+use crate::journal::{History, fold, head_of};
+
+/// The namespace of system commands' request ids.
+const SYSTEM_COMMANDS: Uuid = Uuid::from_u128(0x2b6c_01f4_8a3d_4c0b_9e7e_55aa_70c9_1d38);
+
+/// Gives the request id of a system command: the same record causes the same command again.
+#[must_use]
+pub(super) fn caused_request_id(stream: &StreamRef, name: &str, cause: Position) -> Uuid {
+    let text = format!("{}\n{}\n{name}\n{cause}", stream.topic, stream.id);
+    Uuid::new_v5(&SYSTEM_COMMANDS, text.as_bytes())
+}
+
+impl Commands {
+    /// Executes the command that an accepted record causes, under `system:<name>`.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub async fn execute_caused<D>(
+        &self,
+        stream: &StreamRef,
+        cause: &Accepted,
+        name: &str,
+        command: &D::Command,
+    ) -> Result<Done<D::State>, CommandError<D::Rejection>>
+    where
+        D: Decider,
+        D::Event: Wire,
+    {
+        let request = CommandRequest {
+            request_id: caused_request_id(stream, name, cause.position),
+            actor: format!("system:{name}"),
+            traceparent: cause.envelope.traceparent.clone(),
+            occurred_at: cause.envelope.occurred_at,
+            expected_version: None,
+            validate_only: false,
+        };
+        self.decide::<D>(stream, &request, command, Cause::Log(cause.position)).await
+    }
+
+    /// Tries once to own an effect: decides and appends under a fresh claim id.
+    ///
+    /// Only with `owned` may the caller act. Without it somebody else was first, or there is nothing to do.
+    ///
+    /// # Errors
+    /// As `execute`; after `Unknown` the caller looks at the stream before it claims again.
+    pub async fn claim<D>(
+        &self,
+        stream: &StreamRef,
+        traceparent: &str,
+        occurred_at: Instant,
+        command: &D::Command,
+    ) -> Result<Claimed<D::State>, CommandError<D::Rejection>>
+    where
+        D: Decider,
+        D::Event: Wire,
+    {
+        let claim_id = Uuid::new_v4();
+        let history = self.journal.history(stream.topic, &stream.id, None).await;
+        let History { events, .. } = history.map_err(CommandFailure::Journal)?;
+        let head = events.last().map(head_of);
+        let version = head.map_or(0, |head| head.version);
+        let state = fold::<D>(&events).map_err(CommandFailure::Journal)?;
+        let Some(event) = D::decide(&state, command).map_err(CommandError::Rejected)? else {
+            return Ok(Claimed { state, owned: false, version, claim_id });
+        };
+        let by = Authorship {
+            identity: Cause::Claim(claim_id),
+            cause: Cause::Claim(claim_id),
+            command_id: None,
+            actor: "",
+            traceparent,
+            occurred_at,
+        };
+        let envelope = envelope_of(stream, head, &event, &by);
+        let (_, verdict) = self.submit(stream, envelope).await?;
+        if verdict == Verdict::Accepted {
+            let state = D::evolve(state, &event);
+            return Ok(Claimed { state, owned: true, version: version + 1, claim_id });
+        }
+        let (state, head) = self
+            .journal
+            .state::<D>(stream.topic, &stream.id)
+            .await
+            .map_err(CommandFailure::Journal)?;
+        Ok(Claimed { state, owned: false, version: head.map_or(0, |head| head.version), claim_id })
+    }
+}

@@ -1,0 +1,206 @@
+//! The register of a service's physical schemas, and the views that show one of them.
+
+use std::sync::Arc;
+
+use ristoro_log::{EventLog, Topic};
+use sqlx::migrate::Migrator;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+use uuid::Uuid;
+
+use crate::position;
+use crate::schema::migrate::{Admin, MigrationError, Part};
+use crate::schema::{self, Mode, SchemaName, ServiceName};
+
+/// What a physical schema is for at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SchemaState {
+    /// It is being filled from the log's first record, without secondary indexes.
+    Building,
+    /// It is complete, fed on, and can be switched to.
+    Standby,
+    /// The views show it.
+    Live,
+    /// It is being removed.
+    Dropped,
+}
+
+impl SchemaState {
+    const ALL: [Self; 4] = [Self::Building, Self::Standby, Self::Live, Self::Dropped];
+
+    /// Gives the name as it is stored.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Standby => "standby",
+            Self::Live => "live",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// A service's physical schemas: what rebuilds work on. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Schemas {
+    pub(crate) service: ServiceName,
+    pub(crate) pool: PgPool,
+    pub(crate) log: EventLog,
+    pub(crate) migrations: &'static Migrator,
+    pub(crate) consumers: Arc<[(String, Topic)]>,
+}
+
+/// One physical schema in the register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Registered {
+    pub number: i32,
+    pub state: SchemaState,
+}
+
+impl Schemas {
+    /// Gives the service's name.
+    #[must_use]
+    pub fn service(&self) -> ServiceName {
+        self.service
+    }
+
+    /// Brings control, the live schema and the views up to date; makes the first schema of a new database.
+    pub(crate) async fn prepare(&self) -> Result<i32, MigrationError> {
+        let mut admin = Admin::open(&self.pool, self.service).await?;
+        let live = self.prepare_in(&mut admin).await?;
+        admin.close().await?;
+        Ok(live)
+    }
+
+    async fn prepare_in(&self, admin: &mut Admin) -> Result<i32, MigrationError> {
+        let control = self.service.control();
+        admin.migrate_control(&control).await?;
+        let all = registered(&mut admin.connection).await?;
+        let live = all.iter().find(|one| one.state == SchemaState::Live).map(|one| one.number);
+        let number = live.unwrap_or(1);
+        if live.is_none() {
+            sqlx::query("insert into projection_schema (number, state) values ($1, 'live')")
+                .bind(number)
+                .execute(&mut admin.connection)
+                .await?;
+        }
+        for one in &all {
+            let part = match one.state {
+                SchemaState::Building => Part::Tables,
+                SchemaState::Standby | SchemaState::Live => Part::All,
+                SchemaState::Dropped => continue,
+            };
+            self.fill(admin, one.number, part).await?;
+        }
+        if live.is_none() {
+            self.fill(admin, number, Part::All).await?;
+        }
+        let (physical, views) = (self.service.physical(number), self.service.views());
+        admin.enter(&views).await?;
+        show(&mut admin.connection, &physical, &views).await?;
+        Ok(number)
+    }
+
+    /// Makes or completes the tables of a physical schema, with its positions.
+    pub(crate) async fn fill(
+        &self,
+        admin: &mut Admin,
+        number: i32,
+        part: Part,
+    ) -> Result<(), MigrationError> {
+        let physical = self.service.physical(number);
+        admin.migrate_physical(&physical, self.migrations, part).await?;
+        let (partitions, log_id) = (self.log.partition_count(), self.log.log_id());
+        for (consumer, topic) in self.consumers.iter() {
+            position::ensure(&mut admin.connection, consumer, *topic, partitions, log_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Lists the schemas, oldest first.
+    pub(crate) async fn registered(&self) -> Result<Vec<Registered>, sqlx::Error> {
+        let mut transaction =
+            schema::begin(&self.pool, &self.service.control(), Mode::Snapshot).await?;
+        let all = registered(&mut transaction).await?;
+        transaction.rollback().await?;
+        Ok(all)
+    }
+}
+
+/// Lists the schemas; the search path is the control schema.
+pub(crate) async fn registered(
+    connection: &mut PgConnection,
+) -> Result<Vec<Registered>, sqlx::Error> {
+    let rows = sqlx::query("select number, state from projection_schema order by number")
+        .fetch_all(connection)
+        .await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let text: &str = row.try_get("state")?;
+        let state = SchemaState::ALL.into_iter().find(|state| state.text() == text);
+        let state = state.ok_or_else(|| {
+            sqlx::Error::Decode(format!("unknown state {text:?} of a schema").into())
+        })?;
+        all.push(Registered { number: row.try_get("number")?, state });
+    }
+    Ok(all)
+}
+
+/// Finds the schema that an earlier call with the same request id made; the search path is control's.
+pub(crate) async fn requested(
+    connection: &mut PgConnection,
+    request_id: Uuid,
+) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar("select number from projection_schema where request_id = $1")
+        .bind(request_id)
+        .fetch_optional(connection)
+        .await
+}
+
+/// Points the views at a physical schema: one for each of its tables and views.
+///
+/// A view whose columns stay is replaced in place, so that statements prepared on it go on working.
+pub(crate) async fn show(
+    connection: &mut PgConnection,
+    physical: &SchemaName,
+    views: &SchemaName,
+) -> Result<(), sqlx::Error> {
+    let shown = relations(connection, physical).await?;
+    for (name, columns) in relations(connection, views).await? {
+        let replaceable = shown.iter().any(|(new, wanted)| {
+            *new == name && wanted.len() >= columns.len() && wanted[..columns.len()] == columns[..]
+        });
+        if !replaceable {
+            let statement = format!("drop view {views}.\"{name}\"");
+            sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+        }
+    }
+    for (name, _) in shown {
+        let statement = format!(
+            "create or replace view {views}.\"{name}\" as select * from {physical}.\"{name}\""
+        );
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Lists the tables and views of a schema with their columns and types, the migrations' own apart.
+async fn relations(
+    connection: &mut PgConnection,
+    schema: &SchemaName,
+) -> Result<Vec<(String, Vec<String>)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select c.relname::text as name,
+                array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) order by a.attnum)
+                    as columns
+         from pg_class c
+         join pg_namespace n on n.oid = c.relnamespace
+         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+         where n.nspname = $1 and c.relkind in ('r', 'v', 'm', 'p') and not c.relispartition
+           and c.relname not like '\\_%\\_migrations'
+         group by c.relname order by c.relname",
+    )
+    .bind(schema.as_str())
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.try_get("name")?, row.try_get("columns")?))).collect()
+}

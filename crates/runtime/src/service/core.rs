@@ -1,0 +1,57 @@
+//! What all parts of a running service share.
+
+use std::collections::BTreeMap;
+
+use ristoro_log::{EventLog, Position, Topic};
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::position::{Board, WaitError};
+use crate::schema::ServiceName;
+use crate::service::Settings;
+use crate::telemetry::Telemetry;
+
+/// The shared core of a service.
+#[derive(Debug)]
+pub struct Core {
+    /// The service.
+    pub(crate) service: ServiceName,
+    /// Its database.
+    pub(crate) pool: PgPool,
+    /// Its log.
+    pub(crate) log: EventLog,
+    /// How far the loops of this process have come.
+    pub(crate) board: Board,
+    /// How the loops behave.
+    pub(crate) settings: Settings,
+    /// Where everything reports to.
+    pub(crate) telemetry: Telemetry,
+    /// The number of the live physical schema, as last seen.
+    pub(crate) live: watch::Sender<i32>,
+    /// The projections' names by topic.
+    pub(crate) tables: BTreeMap<Topic, Vec<String>>,
+    /// Which streams' events the journal keeps.
+    pub(crate) journaled: fn(Topic, &str) -> bool,
+    /// The topics that the journal reads.
+    pub(crate) journal_topics: &'static [Topic],
+}
+
+impl Core {
+    /// Tells whether the journal keeps the events of a stream.
+    pub(crate) fn journaled(&self, topic: Topic, stream: &str) -> bool {
+        self.journal_topics.contains(&topic) && (self.journaled)(topic, stream)
+    }
+
+    /// Waits until all live tables that are folded from the position's topic have passed it.
+    pub(crate) async fn wait_for_tables(
+        &self,
+        position: Position,
+        deadline: Instant,
+    ) -> Result<(), WaitError> {
+        let Some(consumers) = self.tables.get(&position.topic) else { return Ok(()) };
+        // A switch makes a schema live that has come at least as far, so an old number does no harm.
+        let schema = self.service.physical(*self.live.borrow());
+        self.board.wait(&self.pool, &schema, consumers, position, deadline).await
+    }
+}

@@ -1,0 +1,115 @@
+//! What queries read: the service's views, always with the positions that they show.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ristoro_log::{Position, Topic};
+use ristoro_proto::ops::v1::AsOf;
+use sqlx::{PgConnection, Postgres, Row, Transaction};
+use tonic::Status;
+
+use crate::position::{WaitError, loaded, loaded_partition};
+use crate::schema::{self, Mode};
+use crate::service::core::Core;
+
+/// Reads a service's tables.
+#[derive(Clone, Debug)]
+pub struct Views {
+    core: Arc<Core>,
+}
+
+impl Views {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Begins a read-only transaction on one consistent state, whose search path is the views' schema.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        schema::begin(&self.core.pool, &self.core.service.views(), Mode::Snapshot).await
+    }
+
+    /// Waits until the tables have passed every position, such as those of a consistency token.
+    ///
+    /// Positions of topics that this service folds into no table ask for nothing.
+    ///
+    /// # Errors
+    /// UNAVAILABLE when the time is up, or the database's failure.
+    pub async fn wait(&self, min_position: &[Position], timeout: Duration) -> Result<(), Status> {
+        let deadline = tokio::time::Instant::now() + timeout;
+        for position in min_position {
+            match self.core.wait_for_tables(*position, deadline).await {
+                Ok(()) => {}
+                Err(error @ WaitError::Timeout { .. }) => {
+                    return Err(Status::unavailable(error.to_string()));
+                }
+                Err(error @ WaitError::Database(_)) => return Err(unavailable(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the positions that the views show now.
+    ///
+    /// # Errors
+    /// The database's, as a status.
+    pub async fn as_of(&self) -> Result<AsOf, Status> {
+        let mut transaction = self.begin().await.map_err(|error| unavailable(&error))?;
+        let as_of = as_of(&mut transaction).await.map_err(|error| unavailable(&error))?;
+        transaction.rollback().await.map_err(|error| unavailable(&error))?;
+        Ok(as_of)
+    }
+
+    /// Gives the position that each partition's tables show in an open transaction of `begin`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn positions(
+        transaction: &mut PgConnection,
+    ) -> Result<BTreeMap<(Topic, u32), u64>, sqlx::Error> {
+        let rows = sqlx::query(
+            "select topic, partition, min(next_offset) as next_offset from log_position group by 1, 2",
+        )
+        .fetch_all(transaction)
+        .await?;
+        let mut positions = BTreeMap::new();
+        for row in rows {
+            // A row of a topic that only a newer program knows shows nothing to this one.
+            if let Ok(topic) = row.try_get::<&str, _>("topic")?.parse() {
+                let partition = loaded_partition(row.try_get("partition")?);
+                positions.insert((topic, partition), loaded(row.try_get("next_offset")?));
+            }
+        }
+        Ok(positions)
+    }
+}
+
+/// Gives what an open transaction of `Views::begin` shows, for the answer that is read in it.
+///
+/// Each position is that of the last record folded, so that it can be sent as `min_position`.
+///
+/// # Errors
+/// The database's.
+pub async fn as_of(transaction: &mut PgConnection) -> Result<AsOf, sqlx::Error> {
+    let positions = Views::positions(transaction).await?;
+    let last = |((topic, partition), next): ((Topic, u32), u64)| {
+        let offset = next.checked_sub(1)?;
+        Some(Position { topic, partition, offset }.to_string())
+    };
+    let positions = positions.into_iter().filter_map(last).collect();
+    let row = sqlx::query("select (extract(epoch from now()) * 1000000)::bigint as micros")
+        .fetch_one(transaction)
+        .await?;
+    let micros: i64 = row.try_get("micros")?;
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).expect("below a second");
+    let time = Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos });
+    Ok(AsOf { positions, time })
+}
+
+fn unavailable(error: &dyn std::error::Error) -> Status {
+    tracing::error!(%error, "a query failed in the database");
+    Status::unavailable("the database cannot be reached")
+}
