@@ -3,15 +3,19 @@
 //! A Kafka holds one log, so the checks of a run share it: each gets a partition of its own and counts from its end.
 
 mod appending;
+mod copying;
 mod reading;
 mod records;
+mod stubborn;
 
 use std::pin::Pin;
 use std::time::Duration;
 
 use ristoro_log::{EventLog, Limits, LogConfig, Position, Topic};
 
+pub use copying::{copy_whole, create_by_many, fill, refuse_other_targets};
 pub use records::{History, read_until};
+pub use stubborn::{Written, check_acknowledged, read_through, write_until_told};
 
 /// What a check stands on.
 #[derive(Clone, Debug)]

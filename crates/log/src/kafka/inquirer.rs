@@ -70,6 +70,9 @@ impl Inquirer {
         positions: &[Position],
         edge: Edge,
     ) -> Result<Vec<u64>, LogError> {
+        if positions.is_empty() {
+            return Ok(Vec::new()); // The client refuses to ask about nothing.
+        }
         // The protocol writes the two ends as the times -2 and -1.
         let time = match edge {
             Edge::First => Offset::Beginning,
@@ -130,6 +133,9 @@ impl Inquirer {
         &self,
         topics: &[Topic],
     ) -> Result<BTreeMap<Topic, Vec<String>>, LogError> {
+        if topics.is_empty() {
+            return Ok(BTreeMap::new()); // As above.
+        }
         let resources: Vec<_> =
             topics.iter().map(|topic| ResourceSpecifier::Topic(topic.name())).collect();
         let answers = self.admin()?.describe_configs(&resources, &admin_options()).await;
