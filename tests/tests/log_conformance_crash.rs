@@ -1,5 +1,7 @@
 //! No acknowledged record is lost when the log's server is killed, and a repeated append counts once.
 
+#![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+
 use std::time::Duration;
 
 use ristoro_local::{Durability, Kafka, KafkaOptions, Postgres, PostgresOptions, cache_directory};

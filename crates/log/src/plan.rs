@@ -43,7 +43,10 @@ impl TopicPlan {
     /// Tells whether the log can be opened as it is.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.log_id.is_some() && self.topics.iter().all(PlannedTopic::is_complete)
+        let partition_count = self.topics.first().map_or(0, |topic| topic.partition_count);
+        self.log_id.is_some()
+            && self.topics.iter().all(PlannedTopic::is_complete)
+            && self.conflicts(partition_count).next().is_none()
     }
 
     /// Gives the topics whose partition count is another than the wanted one, which nothing can change.
