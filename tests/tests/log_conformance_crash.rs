@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use ristoro_local::{Durability, Kafka, KafkaOptions, Postgres, PostgresOptions, cache_directory};
+use ristoro_local::{
+    Durability, Kafka, KafkaOptions, Postgres, PostgresOptions, cache_directory, free_port,
+};
 use ristoro_log::verify::TopicCounts;
-use ristoro_log::{EventLog, LogConfig};
+use ristoro_log::{EventLog, LogConfig, LogError};
 use ristoro_tests::conformance::{
     PARTITION_COUNT, Written, check_acknowledged, read_through, write_until_told,
 };
@@ -47,6 +49,8 @@ async fn a_killed_postgres_loses_no_acknowledged_record() {
     for _ in 0..2 {
         sleep(CALM).await;
         server.kill().await.unwrap();
+        // It would be back before the writer repeats anything.
+        sleep(CALM).await;
         server.restart().await.unwrap();
     }
     sleep(CALM).await;
@@ -87,4 +91,18 @@ impl Workers {
         assert_eq!(offsets, (0..u64::try_from(read.len()).unwrap()).collect::<Vec<_>>());
         check_acknowledged(config, &acknowledged).await
     }
+}
+
+/// A port on which nobody listens, for as long as nobody else takes it.
+fn nowhere() -> String {
+    format!("127.0.0.1:{}", free_port().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_reached_is_unavailable() {
+    let kafka = LogConfig::Kafka { bootstrap: nowhere() };
+    let postgres = LogConfig::Postgres { url: format!("postgres://someone@{}/log", nowhere()) };
+    let both = tokio::join!(EventLog::open(&postgres), EventLog::open(&kafka));
+    assert!(matches!(both.0, Err(LogError::Unavailable(_))), "{both:?}");
+    assert!(matches!(both.1, Err(LogError::Unavailable(_))), "{both:?}");
 }

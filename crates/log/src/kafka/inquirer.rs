@@ -10,6 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::detached::Detached;
 use super::producer::unavailable;
 use super::settings::{self, ANSWER_LIMIT, Reports};
 use crate::port::LogError;
@@ -40,7 +41,7 @@ pub(super) enum Edge {
 #[derive(Clone)]
 pub(super) struct Inquirer {
     bootstrap: String,
-    client: Arc<BaseConsumer<Reports>>,
+    client: Arc<Detached<BaseConsumer<Reports>>>,
 }
 
 impl Inquirer {
@@ -50,8 +51,8 @@ impl Inquirer {
     /// `Unavailable` where the settings are refused.
     pub(super) fn start(bootstrap: &str) -> Result<Self, LogError> {
         let client = settings::inquirer(bootstrap).create_with_context(Reports);
-        let client = Arc::new(client.map_err(|error| unavailable(&error))?);
-        Ok(Self { bootstrap: bootstrap.to_owned(), client })
+        let client = Detached::new(client.map_err(|error| unavailable(&error))?);
+        Ok(Self { bootstrap: bootstrap.to_owned(), client: Arc::new(client) })
     }
 
     /// Gives our topics that are there, with their partition counts.
@@ -158,8 +159,9 @@ impl Inquirer {
         Ok(wrong)
     }
 
-    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, LogError> {
-        settings::inquirer(&self.bootstrap).create().map_err(|error| unavailable(&error))
+    fn admin(&self) -> Result<Detached<AdminClient<DefaultClientContext>>, LogError> {
+        let admin = settings::inquirer(&self.bootstrap).create();
+        admin.map(Detached::new).map_err(|error| unavailable(&error))
     }
 
     async fn ask<T: Send + 'static>(

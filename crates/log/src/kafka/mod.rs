@@ -2,6 +2,7 @@
 //!
 //! A broker that is away looks like silence to a reader, and like `Unavailable` to everyone else.
 
+mod detached;
 mod inquirer;
 mod producer;
 mod reader;

@@ -11,6 +11,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+use super::detached::Detached;
 use super::settings;
 use crate::append::RawRecord;
 use crate::port::LogError;
@@ -20,8 +21,7 @@ const FULL_QUEUE_WAIT: Duration = Duration::from_millis(2);
 
 /// An idempotent producer with its own thread.
 pub(super) struct Producer {
-    // None only while it is dropped.
-    client: Option<ThreadedProducer<Deliveries>>,
+    client: Detached<ThreadedProducer<Deliveries>>,
 }
 
 struct Deliveries;
@@ -101,12 +101,12 @@ impl Producer {
     /// `Unavailable` where the settings are refused.
     pub(super) fn start(bootstrap: &str) -> Result<Self, LogError> {
         let client = settings::producer(bootstrap).create_with_context(Deliveries);
-        Ok(Self { client: Some(client.map_err(|error| unavailable(&error))?) })
+        Ok(Self { client: Detached::new(client.map_err(|error| unavailable(&error))?) })
     }
 
     /// Tells whether the producer can never write again, so that another has to be started.
     pub(super) fn is_dead(&self) -> bool {
-        self.client().client().fatal_error().is_some()
+        self.client.client().fatal_error().is_some()
     }
 
     /// Appends and waits for all acknowledgements.
@@ -146,7 +146,7 @@ impl Producer {
         let message = BaseRecord::<'_, (), [u8], _>::with_opaque_to(topic.name(), delivery)
             .partition(number)
             .payload(value);
-        match self.client().send(message) {
+        match self.client.send(message) {
             Ok(()) => Ok(None),
             Err((error, message)) => match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => Ok(Some(message.delivery_opaque)),
@@ -158,17 +158,5 @@ impl Producer {
                 Some(_) | None => Err(unavailable(&error)),
             },
         }
-    }
-
-    fn client(&self) -> &ThreadedProducer<Deliveries> {
-        self.client.as_ref().expect("it is taken by drop alone")
-    }
-}
-
-impl Drop for Producer {
-    /// Dropping the client waits for its thread and for what is in flight, so it must not happen on a worker of tokio.
-    fn drop(&mut self) {
-        let client = self.client.take();
-        std::thread::spawn(move || drop(client));
     }
 }
