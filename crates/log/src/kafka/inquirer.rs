@@ -12,13 +12,11 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::detached::Detached;
 use super::producer::unavailable;
-use super::settings::{self, ANSWER_LIMIT, Reports};
+use super::settings::{self, ANSWER_LIMIT, LEADER_WAIT, Reports};
 use crate::port::LogError;
 use crate::position::Position;
 use crate::topic::Topic;
 
-/// Between two tries to get an answer that needs a leader.
-const LEADER_WAIT: Duration = Duration::from_millis(50);
 /// What every topic of ours is made with. Business time stands in the envelope, so the broker may stamp records: it
 /// refuses those of a writer whose clock is an hour ahead otherwise.
 const TOPIC_SETTINGS: [(&str, &str); 4] = [
@@ -80,6 +78,7 @@ impl Inquirer {
             Edge::Next => Offset::End,
         };
         let deadline = Instant::now() + ANSWER_LIMIT;
+        let (mut inquirer, mut wait) = (self.clone(), LEADER_WAIT);
         loop {
             let mut times = TopicPartitionList::with_capacity(positions.len());
             for Position { topic, partition, .. } in positions.iter().copied() {
@@ -90,11 +89,14 @@ impl Inquirer {
                     .map_err(|error| unavailable(&error))?;
             }
             let answer =
-                self.ask(move |client| client.offsets_for_times(times, ANSWER_LIMIT)).await;
+                inquirer.ask(move |client| client.offsets_for_times(times, ANSWER_LIMIT)).await;
             match answer.and_then(|answer| offsets_of(&answer, positions)) {
-                // A topic that was made just now has no leader yet, and a restarted broker leads nothing at once.
+                // A topic that was made just now has no leader yet, and a restarted broker leads nothing at once. The
+                // client that saw a topic missing goes on to say so for long: another one asks.
                 Err(LogError::Unavailable(_)) if Instant::now() < deadline => {
-                    tokio::time::sleep(LEADER_WAIT).await;
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                    inquirer = Self::start(&self.bootstrap)?;
                 }
                 outcome => return outcome,
             }

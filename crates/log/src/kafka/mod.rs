@@ -25,7 +25,7 @@ use crate::topic::Topic;
 use inquirer::{Edge, Inquirer};
 use producer::Producer;
 pub use reader::KafkaReader;
-use settings::{ANSWER_LIMIT, Appetite};
+use settings::{ANSWER_LIMIT, Appetite, LEADER_WAIT};
 
 /// A log on a Kafka.
 #[derive(Clone)]
@@ -83,7 +83,7 @@ impl KafkaLog {
         let empty = all.iter().zip(ends).filter(|(_, end)| *end == 0);
         let missing: Vec<_> = empty.map(|(position, _)| genesis(&identity, *position)).collect();
         client.append(&missing).await?;
-        let identity = client.identity().await?;
+        let identity = client.new_identity().await?;
         Ok(Self { identity, client: Arc::new(client) })
     }
 
@@ -192,12 +192,21 @@ impl Client {
                 )));
             }
         }
-        let missing: Vec<_> =
-            Topic::ALL.into_iter().filter(|topic| !found.contains_key(topic)).collect();
-        if missing.is_empty() {
-            return Ok(());
+        // Also those that were found: an answer about topics may be a moment behind, the maker's never is.
+        self.inquirer.make_topics(&Topic::ALL, partition_count).await
+    }
+
+    /// Gives the identity of a log that was made just now, which not every broker knows of yet.
+    async fn new_identity(&self) -> Result<LogIdentity, LogError> {
+        let deadline = Instant::now() + ANSWER_LIMIT;
+        loop {
+            match self.identity().await {
+                Err(LogError::Missing { .. }) if Instant::now() < deadline => {
+                    tokio::time::sleep(LEADER_WAIT).await;
+                }
+                outcome => return outcome,
+            }
         }
-        self.inquirer.make_topics(&missing, partition_count).await
     }
 
     async fn identity(&self) -> Result<LogIdentity, LogError> {

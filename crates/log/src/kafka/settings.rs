@@ -14,6 +14,9 @@ pub(super) const APPEND_LIMIT_MS: u64 = 15_000;
 /// A question about topics or offsets that is not answered by then has failed.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+/// Between two tries to get an answer that needs a leader or a broker that knows of a new topic.
+pub(super) const LEADER_WAIT: Duration = Duration::from_millis(50);
+
 /// How much a consumer asks for at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Appetite {
