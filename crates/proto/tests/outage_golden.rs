@@ -10,7 +10,7 @@ use ristoro_domain::signal::{Signal, SignalKind, SignalsObserved};
 use ristoro_domain::time::{Instant, Window};
 
 fn at(text: &str) -> Instant {
-    text.parse().unwrap()
+    text.parse().expect("the tests write RFC 3339")
 }
 
 fn window() -> Window {
