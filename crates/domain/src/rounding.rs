@@ -140,14 +140,20 @@ impl Exact {
         Ok(if self.numerator < 0 { -rounded } else { rounded })
     }
 
-    /// Writes it with the point moved left by `exponent` digits: cents become euros. A fraction that never ends is
-    /// written as `numerator/denominator`.
+    /// Writes minor units as an amount of a currency with `exponent` digits: 3000 cents are `30.00`. Parts of a minor
+    /// unit follow; a fraction that never ends is written as `numerator/denominator`.
     #[must_use]
-    pub fn shifted(self, exponent: u32) -> String {
-        let scaled = 10_i128.checked_pow(exponent).and_then(|power| {
+    pub fn amount(self, exponent: u32) -> String {
+        let shifted = 10_i128.checked_pow(exponent).and_then(|power| {
             Self::ratio(self.numerator, self.denominator.checked_mul(power)?).ok()
         });
-        scaled.unwrap_or(self).to_string()
+        let text = shifted.unwrap_or(self).to_string();
+        if text.contains('/') {
+            return text;
+        }
+        let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+        let point = if exponent == 0 && fraction.is_empty() { "" } else { "." };
+        format!("{whole}{point}{fraction:0<width$}", width = exponent as usize)
     }
 }
 
@@ -211,10 +217,13 @@ mod tests {
             assert_eq!(Exact::parse(text), None, "{text}");
         }
         assert_eq!(
-            Exact::whole(1999).times(Exact::ratio(5, 365).unwrap()).unwrap().shifted(2),
+            Exact::whole(1999).times(Exact::ratio(5, 365).unwrap()).unwrap().amount(2),
             "1999/7300"
         );
-        assert_eq!(Exact::whole(3000).shifted(2), "30");
+        assert_eq!(Exact::whole(3000).amount(2), "30.00");
+        assert_eq!(Exact::whole(5).amount(2), "0.05");
+        assert_eq!(Exact::ratio(12345, 10).unwrap().amount(0), "1234.5");
+        assert_eq!(Exact::whole(1235).amount(0), "1235");
     }
 
     #[test]

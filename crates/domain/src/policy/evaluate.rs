@@ -126,7 +126,7 @@ fn cap_line(given: &Given<'_>, cap: &Cap, reduction: Exact) -> TraceLine {
         rule: given.rule.id.clone(),
         source: cap.source.clone(),
         text: format!("{}{}", cap.text(), given.factor_text),
-        before_rounding: reduction.shifted(given.currency.exponent()),
+        before_rounding: reduction.amount(given.currency.exponent()),
         ..TraceLine::default()
     }
 }

@@ -4,6 +4,7 @@
 //! `view` -> `gates` -> `amount` (one formula, one file) -> `sheet` -> reason.
 
 mod amount;
+pub mod case;
 mod condition;
 mod context;
 mod conventions;

@@ -59,7 +59,7 @@ impl Sheet {
         match draft.value {
             Value::Money(exact) => {
                 let account = (rule.kind, rule.pays_in, rule.payer);
-                line.before_rounding = exact.shifted(self.currency.exponent());
+                line.before_rounding = exact.amount(self.currency.exponent());
                 self.add(account, exact, line)
             }
             Value::Grant(grant) => {

@@ -279,7 +279,7 @@ pub(crate) mod testing {
 
     fn shown(value: &Value) -> String {
         match value {
-            Value::Money(exact) => exact.shifted(2),
+            Value::Money(exact) => exact.amount(2),
             Value::Grant(Grant::Quota { bytes }) => format!("quota {bytes}"),
             Value::Grant(other) => format!("{other:?}"),
         }

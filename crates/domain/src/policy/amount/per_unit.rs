@@ -75,7 +75,7 @@ impl PerUnit {
                 text: format!("{what}{}", given.factor_text),
                 quantity: count.to_string(),
                 unit: given.unit_name,
-                rate: rate.shifted(given.currency.exponent()),
+                rate: rate.amount(given.currency.exponent()),
                 grade: given.rule.count.has_grades().then_some(*grade),
                 value: Value::Money(exact),
             });
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn each_grade_has_its_rate() {
-        check(RATES, "local_day", &[("total", 5)], &["30"]);
-        check(RATES, "local_day", &[("degraded", 3), ("total", 2)], &["12", "9"]);
-        check(RATES, "local_day", &[("free", 5), ("accessory", 5)], &["12.5", "5"]);
+        check(RATES, "local_day", &[("total", 5)], &["30.00"]);
+        check(RATES, "local_day", &[("degraded", 3), ("total", 2)], &["12.00", "9.00"]);
+        check(RATES, "local_day", &[("free", 5), ("accessory", 5)], &["12.50", "5.00"]);
         check(RATES, "local_day", &[], &[]);
-        check(r#"{ formula = "per_unit", each = "30.00" }"#, "outage", &[("total", 1)], &["30"]);
+        check(r#"{ formula = "per_unit", each = "30.00" }"#, "outage", &[("total", 1)], &["30.00"]);
     }
 }
