@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use prost::Message;
-use ristoro_domain::signal::{Signal, SignalKind, SignalsObserved};
+use ristoro_domain::facts::Severity;
+use ristoro_domain::signal::{Signal, SignalKind, SignalPart, SignalsObserved};
 
 use crate::outage::{severity_in, severity_out, v1};
 use crate::types::{bad, instant, required, timestamp};
@@ -28,6 +29,38 @@ pub fn signal_out(signal: &Signal) -> v1::Signal {
         ended_at: signal.ended_at.map(timestamp),
         modified_at: Some(timestamp(signal.modified_at)),
         kind: kind.into(),
+        parts: signal.parts.iter().map(part_out).collect(),
+    }
+}
+
+fn part_out(part: &SignalPart) -> v1::SignalPart {
+    v1::SignalPart {
+        component: part.component.clone(),
+        severity: part.severity.map_or(v1::Severity::Unspecified, severity_out).into(),
+        began_at: Some(timestamp(part.began_at)),
+        ended_at: part.ended_at.map(timestamp),
+    }
+}
+
+fn part_in(part: v1::SignalPart) -> Result<SignalPart, WireError> {
+    let began_at = required(part.began_at.as_ref(), OBSERVED, "signals.parts.began_at")?;
+    let ended_at = part.ended_at.as_ref();
+    let ended_at = ended_at.map(|time| instant(time, OBSERVED, "signals.parts.ended_at"));
+    Ok(SignalPart {
+        severity: optional_severity(part.severity, "signals.parts.severity")?,
+        began_at: instant(began_at, OBSERVED, "signals.parts.began_at")?,
+        ended_at: ended_at.transpose()?,
+        component: part.component,
+    })
+}
+
+/// Not set means that the source does not say.
+fn optional_severity(number: i32, field: &'static str) -> Result<Option<Severity>, WireError> {
+    match v1::Severity::try_from(number) {
+        Ok(v1::Severity::Unspecified) => Ok(None),
+        Ok(v1::Severity::Degraded | v1::Severity::Total) | Err(_) => {
+            severity_in(number, OBSERVED, field).map(Some)
+        }
     }
 }
 
@@ -36,12 +69,7 @@ pub fn signal_out(signal: &Signal) -> v1::Signal {
 /// # Errors
 /// `Field` where a time is missing or an enum not known.
 pub fn signal_in(signal: v1::Signal) -> Result<Signal, WireError> {
-    let severity = match v1::Severity::try_from(signal.severity) {
-        Ok(v1::Severity::Unspecified) => None,
-        Ok(v1::Severity::Degraded | v1::Severity::Total) | Err(_) => {
-            Some(severity_in(signal.severity, OBSERVED, "signals.severity")?)
-        }
-    };
+    let severity = optional_severity(signal.severity, "signals.severity")?;
     let kind = match v1::SignalKind::try_from(signal.kind) {
         Ok(v1::SignalKind::Stated) => SignalKind::Stated,
         Ok(v1::SignalKind::Measured) => SignalKind::Measured,
@@ -64,6 +92,7 @@ pub fn signal_in(signal: v1::Signal) -> Result<Signal, WireError> {
         title: signal.title,
         service: (!signal.service.is_empty()).then_some(signal.service),
         components: signal.components,
+        parts: signal.parts.into_iter().map(part_in).collect::<Result<_, _>>()?,
     })
 }
 

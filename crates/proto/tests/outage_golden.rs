@@ -6,7 +6,7 @@ use golden::{check, check_as};
 use ristoro_domain::facts::{Cause, Severity};
 use ristoro_domain::ops::{PayoutSwitchEvent, RecordSkipped};
 use ristoro_domain::outage::{Amendment, Declaration, Event, Origin, Revision, StatedImpact};
-use ristoro_domain::signal::{Signal, SignalKind, SignalsObserved};
+use ristoro_domain::signal::{Signal, SignalKind, SignalPart, SignalsObserved};
 use ristoro_domain::time::{Instant, Window};
 
 fn at(text: &str) -> Instant {
@@ -115,6 +115,7 @@ fn signals_keep_their_bytes() {
         began_at: at("2023-01-22T23:00:00Z"),
         ended_at: Some(at("2023-01-27T15:00:00Z")),
         modified_at: at("2023-01-28T00:00:00Z"),
+        parts: Vec::new(),
     };
     let measured = Signal {
         service: None,
@@ -123,7 +124,15 @@ fn signals_keep_their_bytes() {
         ended_at: None,
         ..stated.clone()
     };
-    check(&SignalsObserved { signals: vec![stated, measured] });
+    check(&SignalsObserved { signals: vec![stated.clone(), measured] });
+    let part = SignalPart {
+        component: "imap".to_owned(),
+        severity: Some(Severity::Degraded),
+        began_at: at("2023-01-22T23:00:00Z"),
+        ended_at: None,
+    };
+    let in_parts = Signal { parts: vec![part], ..stated };
+    check_as("SignalsObserved-parts", &SignalsObserved { signals: vec![in_parts] });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::{Signal, SignalKind};
+use super::{Signal, SignalKind, SignalPart};
 use crate::outage::{Declaration, Origin, StatedImpact};
 use crate::time::{Instant, Window};
 
@@ -91,26 +91,14 @@ pub fn derive(feed: &str, signals: &[Signal]) -> Vec<DerivedOutage> {
 #[must_use]
 pub fn derive_one(feed: &str, signal: &Signal) -> DerivedOutage {
     let mut warnings = Vec::new();
-    let open = Window { from: signal.began_at, to: None };
-    let window = match (Window::new(signal.began_at, signal.ended_at), signal.ended_at) {
-        (Ok(window), _) => Some(window),
-        (Err(_), ended_at) => {
-            let began_at = signal.began_at;
-            warnings
-                .extend(ended_at.map(|ended_at| Warning::EndNotAfterBegin { began_at, ended_at }));
-            None
-        }
-    };
-    if signal.severity.is_none() {
-        warnings.push(Warning::NoSeverity);
-    }
-    let impacts = window.map_or_else(Vec::new, |window| impacts(feed, signal, window));
+    let window = checked(signal.began_at, signal.ended_at, &mut warnings);
+    let impacts = impacts(feed, signal, window, &mut warnings);
     let state = match (impacts.is_empty(), signal.ended_at) {
         (true, _) => DerivedState::Unclear,
         (false, None) => DerivedState::Open,
         (false, Some(_)) => DerivedState::Resolved,
     };
-    let own = Some(window.unwrap_or(open));
+    let own = Some(window.unwrap_or(Window { from: signal.began_at, to: None }));
     let (declared, observed) = match signal.kind {
         SignalKind::Stated => (own, None),
         SignalKind::Measured => (None, own),
@@ -129,24 +117,61 @@ pub fn derive_one(feed: &str, signal: &Signal) -> DerivedOutage {
     }
 }
 
-/// A source that names a service alone means all of it.
-fn impacts(feed: &str, signal: &Signal, window: Window) -> Vec<StatedImpact> {
-    let Some(severity) = signal.severity else { return Vec::new() };
+/// Takes a window only where its end is after its begin.
+fn checked(
+    began_at: Instant,
+    ended_at: Option<Instant>,
+    warnings: &mut Vec<Warning>,
+) -> Option<Window> {
+    let window = Window::new(began_at, ended_at).ok();
+    if let (None, Some(ended_at)) = (window, ended_at) {
+        warnings.push(Warning::EndNotAfterBegin { began_at, ended_at });
+    }
+    window
+}
+
+/// A source that names a service alone means all of it. Where the incident itself has no window, nothing is taken.
+fn impacts(
+    feed: &str,
+    signal: &Signal,
+    window: Option<Window>,
+    warnings: &mut Vec<Warning>,
+) -> Vec<StatedImpact> {
+    let Some(window) = window else { return Vec::new() };
     let mut components: Vec<&String> = signal.components.iter().collect();
+    components.extend(signal.parts.iter().map(|part| &part.component));
     if components.is_empty() {
         components.extend(&signal.service);
     }
     components.sort();
     components.dedup();
-    let impact = |component: &String| StatedImpact {
-        id: format!("{feed}/{}/{component}", signal.source_id),
-        service: signal.service.clone(),
-        component: component.clone(),
-        severity,
-        cohort: None,
-        window,
-    };
-    components.into_iter().map(impact).collect()
+    let mut impacts: Vec<StatedImpact> = Vec::new();
+    for component in components {
+        let parts: Vec<&SignalPart> =
+            signal.parts.iter().filter(|part| part.component == *component).collect();
+        let mut stretches = Vec::new();
+        for part in &parts {
+            stretches.push((part.severity, checked(part.began_at, part.ended_at, warnings)));
+        }
+        if parts.is_empty() {
+            stretches.push((signal.severity, Some(window)));
+        }
+        let id = format!("{feed}/{}/{component}", signal.source_id);
+        let taken = impacts.len();
+        for (severity, window) in stretches {
+            let (Some(severity), Some(window)) = (severity, window) else {
+                if severity.is_none() && !warnings.contains(&Warning::NoSeverity) {
+                    warnings.push(Warning::NoSeverity);
+                }
+                continue;
+            };
+            let count = impacts.len() - taken + 1;
+            let id = if count == 1 { id.clone() } else { format!("{id}#{count}") };
+            let (service, component) = (signal.service.clone(), component.clone());
+            impacts.push(StatedImpact { id, service, component, severity, cohort: None, window });
+        }
+    }
+    impacts
 }
 
 impl DerivedOutage {

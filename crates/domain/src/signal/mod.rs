@@ -44,6 +44,21 @@ pub struct Signal {
     pub ended_at: Option<Instant>,
     /// When the source last changed what it says; a later one replaces an earlier one.
     pub modified_at: Instant,
+    /// What it says of single components; for a component without one, the signal's own severity and times hold.
+    pub parts: Vec<SignalPart>,
+}
+
+/// What a source says of one component. A component may fail several times.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SignalPart {
+    /// The component.
+    pub component: String,
+    /// How bad it was; none where the source does not say.
+    pub severity: Option<Severity>,
+    /// When that began.
+    pub began_at: Instant,
+    /// When it ended; none while it goes on.
+    pub ended_at: Option<Instant>,
 }
 
 /// The decider of `feed/{feed}`: it remembers the last word on every incident, so that a replay is no news.
@@ -116,11 +131,13 @@ impl Decider for Feed {
 
 fn check(place: usize, signal: &Signal) -> Result<(), SignalRejection> {
     let nothing_named = signal.components.is_empty() && signal.service.is_none();
+    let nameless_part = signal.parts.iter().any(|part| part.component.is_empty());
     let fields = [
         ("source_id", signal.source_id.is_empty()),
         ("provider", signal.provider.is_empty()),
         ("title", signal.title.is_empty()),
         ("components", nothing_named || signal.components.iter().any(String::is_empty)),
+        ("parts", nameless_part),
     ];
     match fields.into_iter().find(|(_, empty)| *empty) {
         Some((field, _)) => {

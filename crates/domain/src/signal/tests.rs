@@ -21,6 +21,7 @@ fn signal(source_id: &str, ended_at: Option<Instant>, modified_at: Instant) -> S
         began_at: at(1),
         ended_at,
         modified_at,
+        parts: Vec::new(),
     }
 }
 
@@ -60,6 +61,36 @@ fn an_incident_becomes_an_outage_with_a_window_for_each_component() {
     assert_eq!(impacts, [("status/i1/imap", window), ("status/i1/webmail", window)]);
     assert_eq!(outage.state, DerivedState::Resolved);
     assert_eq!((outage.declared, outage.observed), (Some(window), None));
+}
+
+#[test]
+fn what_a_source_says_of_a_component_holds_for_it_alone() {
+    let part = |severity, from, to| SignalPart {
+        component: "imap".to_owned(),
+        severity: Some(severity),
+        began_at: at(from),
+        ended_at: Some(at(to)),
+    };
+    let parts = vec![
+        part(Severity::Degraded, 2, 3),
+        part(Severity::Total, 3, 4),
+        part(Severity::Total, 8, 7),
+    ];
+    let told = Signal { parts, ..signal("i1", Some(at(9)), at(10)) };
+    let outage = derive_one("status", &told);
+    let impacts: Vec<_> = outage
+        .impacts
+        .iter()
+        .map(|impact| (impact.id.as_str(), impact.severity, impact.window.to))
+        .collect();
+    let expected = [
+        ("status/i1/imap", Severity::Degraded, Some(at(3))),
+        ("status/i1/imap#2", Severity::Total, Some(at(4))),
+        ("status/i1/webmail", Severity::Total, Some(at(9))),
+    ];
+    assert_eq!(impacts, expected);
+    assert_eq!(outage.warnings.len(), 1);
+    assert_eq!(outage.state, DerivedState::Resolved);
 }
 
 #[test]
