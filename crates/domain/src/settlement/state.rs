@@ -115,6 +115,8 @@ pub struct Assessment {
     pub proposal: Proposal,
     /// The version of the proposal on this stream.
     pub proposal_version: u64,
+    /// The version of its completion on this stream.
+    pub completed_version: Option<u64>,
 }
 
 /// All that is decided about an outage so far.
@@ -134,13 +136,6 @@ impl State {
     pub(super) fn get(&self, assessment: &str) -> Result<&Assessment, Rejection> {
         let unknown = || Rejection::UnknownAssessment { assessment: assessment.to_owned() };
         self.assessments.get(assessment).ok_or_else(unknown)
-    }
-
-    /// Gives the assessments that have granted something, in the order of their ids.
-    #[must_use]
-    pub fn completed(&self) -> Vec<String> {
-        let completed = |(_, found): &(&String, &Assessment)| found.status == Status::Completed;
-        self.assessments.iter().filter(completed).map(|(id, _)| id.clone()).collect()
     }
 
     pub(super) fn set(&mut self, assessment: &str, status: Status) {

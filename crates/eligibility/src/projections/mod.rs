@@ -1,3 +1,9 @@
 //! The tables that this service folds from the log: each file has a table, its only writer and its readers.
 
+pub mod assessment;
+pub mod decision;
+pub mod outage_event;
+pub mod policy;
+pub mod stored;
 pub mod subscription;
+pub mod subscription_history;

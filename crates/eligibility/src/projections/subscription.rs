@@ -150,7 +150,8 @@ fn periods(row: &PgRow) -> Result<Vec<Period>, sqlx::Error> {
     let fee_periods: Vec<i16> = row.try_get("fee_periods")?;
     let valid_from: Vec<i64> = row.try_get("valid_from")?;
     let valid_to: Vec<i64> = row.try_get("valid_to")?;
-    let lengths = [fees.len(), currencies.len(), fee_periods.len(), valid_from.len(), valid_to.len()];
+    let lengths =
+        [fees.len(), currencies.len(), fee_periods.len(), valid_from.len(), valid_to.len()];
     if lengths.iter().any(|length| *length != plans.len()) {
         return Err(undecodable("the columns of the periods differ in length".to_owned()));
     }

@@ -6,9 +6,11 @@ mod body;
 mod call;
 mod method;
 mod principals;
+mod request;
 mod serve;
 
 pub use address::Addresses;
 pub use auth::{Principal, Role, principal, require};
 pub use principals::{Principals, PrincipalsError};
+pub use request::command_request;
 pub use serve::{GrpcRoutes, ServeError, ServeOptions, bind, serve};

@@ -60,14 +60,24 @@ pub fn parent_from(span: &Span, traceparent: &str) {
 /// begins here and its id flows on through the log in any case.
 #[must_use]
 pub fn current_traceparent() -> String {
+    entered_traceparent().unwrap_or_else(fresh_traceparent)
+}
+
+/// Gives the `traceparent` for what a call does: the entered span's, else the one that the call brought, else a
+/// fresh one.
+#[must_use]
+pub fn request_traceparent(header: Option<&str>) -> String {
+    let brought = || header.filter(|text| is_traceparent(text)).map(str::to_owned);
+    entered_traceparent().or_else(brought).unwrap_or_else(fresh_traceparent)
+}
+
+fn entered_traceparent() -> Option<String> {
     let context = Span::current().context();
     let span = context.span();
     let known = span.span_context();
-    if known.is_valid() {
-        let flags = known.trace_flags().to_u8() & 1;
-        return format!("00-{}-{}-{flags:02x}", known.trace_id(), known.span_id());
-    }
-    fresh_traceparent()
+    let flags = known.trace_flags().to_u8() & 1;
+    let text = || format!("00-{}-{}-{flags:02x}", known.trace_id(), known.span_id());
+    known.is_valid().then(text)
 }
 
 /// Begins a trace that no span is recorded for (flag 00).

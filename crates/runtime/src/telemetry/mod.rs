@@ -6,7 +6,8 @@ mod readiness;
 mod start;
 
 pub use context::{
-    current_traceparent, fresh_traceparent, is_traceparent, link_traces, parent_from, trace_id,
+    current_traceparent, fresh_traceparent, is_traceparent, link_traces, parent_from,
+    request_traceparent, trace_id,
 };
 pub use page::serve_pages;
 pub use readiness::Readiness;

@@ -1,0 +1,42 @@
+//! From pins to decisions: what a simulation, a scan and a recomputation a year later have in common.
+
+pub mod inputs;
+pub mod simulate;
+pub mod walk;
+
+pub use inputs::Inputs;
+pub use walk::Walk;
+
+/// Why an assessment could not be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum AssessError {
+    /// The outage is not known.
+    #[error("outage {0} is not known")]
+    UnknownOutage(String),
+    /// The outage was withdrawn or has no impact yet.
+    #[error("outage {0} has nothing to assess: it was withdrawn or has no impact")]
+    NothingToAssess(String),
+    /// The policy is not known, or not in this version.
+    #[error("policy {0} is not known")]
+    UnknownPolicy(String),
+    /// A stored policy does not load in this program.
+    #[error("policy {policy} does not load: {problem}")]
+    UnreadablePolicy {
+        /// Its id and version.
+        policy: String,
+        /// The first problem.
+        problem: String,
+    },
+    /// The policy refuses the case of a subscription, such as an outage that is still open.
+    #[error("the policy refuses: {0}")]
+    Refused(#[from] ristoro_domain::policy::Refusal),
+    /// A sum left 64 bits.
+    #[error(transparent)]
+    Money(#[from] ristoro_domain::money::MoneyError),
+    /// The chunks of a scan are not in number order.
+    #[error(transparent)]
+    Order(#[from] ristoro_domain::policy::digest::OutOfOrder),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+}

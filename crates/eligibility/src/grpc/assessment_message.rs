@@ -1,0 +1,194 @@
+//! Assessments and simulations as messages, and refusals as statuses.
+
+use std::fmt::Write as _;
+
+use ristoro_domain::policy::Refusal as PolicyRefusal;
+use ristoro_domain::settlement::{Pins, Rejection, Status as Stage};
+use ristoro_proto::eligibility::v1 as api;
+use ristoro_proto::ops::v1::ErrorReason;
+use ristoro_proto::types::{timestamp, totals_out};
+use ristoro_runtime::edge;
+use ristoro_runtime::refused::Refused;
+use ristoro_runtime::status::{self, refuse};
+use sha2::{Digest as _, Sha256};
+use tonic::{Code, Status};
+
+use crate::assess::AssessError;
+use crate::assess::inputs::{Inputs, PolicyName};
+use crate::assess::simulate::Simulation;
+use crate::projections::assessment::AssessmentRow;
+
+/// The name of an assessment.
+pub const ASSESSMENT: &str = "assessments/{assessment}";
+const OUTAGE: &str = "outages/{outage}";
+const POLICY: &str = "policies/{policy}";
+const POLICY_VERSION: &str = "policies/{policy}/versions/{version}";
+
+/// Reads `outages/{outage}`.
+pub fn outage_id(field: &str, name: &str) -> Result<String, Status> {
+    edge::parse_name::<1>(field, OUTAGE, name).map(|[id]| id)
+}
+
+/// Reads a policy's name, with or without a version.
+pub fn policy_name(field: &str, name: &str) -> Result<PolicyName, Status> {
+    if name.contains("/versions/") {
+        let [policy, version] = edge::parse_name(field, POLICY_VERSION, name)?;
+        return Ok(PolicyName { policy, version: Some(version) });
+    }
+    let [policy] = edge::parse_name(field, POLICY, name)?;
+    Ok(PolicyName { policy, version: None })
+}
+
+/// Reads 64 hexadecimal digits.
+pub fn digest_of(field: &str, text: &str) -> Result<[u8; 32], Status> {
+    let bad = || status::invalid(field, "is no digest: write the proposal's 64 hexadecimal digits");
+    let digits = text.as_bytes();
+    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(bad());
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(digest)
+}
+
+/// Writes bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    })
+}
+
+/// Writes an assessment.
+#[must_use]
+pub fn assessment_message(row: &AssessmentRow, decided: u64) -> api::Assessment {
+    let proposal = &row.proposal;
+    let state = match row.status {
+        Stage::Proposed => api::AssessmentState::Proposed,
+        Stage::Deciding => api::AssessmentState::Deciding,
+        Stage::Completed => api::AssessmentState::Completed,
+        Stage::Rejected => api::AssessmentState::Rejected,
+        Stage::Cancelled => api::AssessmentState::Cancelled,
+        Stage::Stopped => api::AssessmentState::Stopped,
+    };
+    let name = |id: &String| edge::format_name(ASSESSMENT, &[id]);
+    api::Assessment {
+        name: name(&row.assessment),
+        outage: edge::format_name(OUTAGE, &[&proposal.outage]),
+        policy: policy_text(&proposal.pins),
+        state: state.into(),
+        etag: row.version.to_string(),
+        totals: Some(totals_out(&proposal.totals)),
+        digest: hex(&proposal.digest()),
+        pins: Some(pins_message(&proposal.pins)),
+        decided,
+        proposed_by: proposal.proposed_by.clone(),
+        approved_by: row.approved_by.clone(),
+        cap: row.cap.map(edge::money_message),
+        note: row.note.clone(),
+        proposed_at: Some(timestamp(row.proposed_at)),
+        after_assessments: proposal.after_assessments.iter().map(name).collect(),
+    }
+}
+
+fn policy_text(pins: &Pins) -> String {
+    edge::format_name(POLICY_VERSION, &[&pins.policy, &pins.policy_version])
+}
+
+fn pins_message(pins: &Pins) -> api::Pins {
+    api::Pins {
+        policy: pins.policy.clone(),
+        policy_version: pins.policy_version.clone(),
+        policy_position: pins.policy_position.clone(),
+        outage_position: pins.outage_position.clone(),
+        roster_offsets: pins.roster_offsets.clone(),
+        settlement_version: pins.settlement_version,
+        time_zone_data: pins.time_zone_data.clone(),
+        known_at: pins.known_at.map(timestamp),
+    }
+}
+
+/// Writes what a policy gives.
+#[must_use]
+pub fn simulation_message(inputs: &Inputs, simulation: &Simulation) -> api::Simulation {
+    let digest = simulation.digests.iter().fold(Sha256::new(), |sum, part| sum.chain_update(part));
+    let groups = simulation.groups.iter().map(|((dimension, value), totals)| {
+        let (dimension, value) = ((*dimension).to_owned(), value.clone());
+        api::SimulationGroup { dimension, value, totals: Some(totals_out(totals)) }
+    });
+    let amounts = simulation.amounts.iter().map(|(amount, count)| api::AmountBucket {
+        amount: Some(edge::money_message(*amount)),
+        count: *count,
+    });
+    let zeros = simulation.zeros.iter();
+    let zeros =
+        zeros.map(|(reason, count)| api::ZeroReason { reason: reason.clone(), count: *count });
+    api::Simulation {
+        policy: policy_text(&inputs.pins),
+        totals: Some(totals_out(&simulation.totals)),
+        digest: hex(&digest.finalize()),
+        groups: groups.collect(),
+        amounts: amounts.collect(),
+        zeros: zeros.collect(),
+    }
+}
+
+/// Says why nothing can be assessed.
+#[must_use]
+pub fn assess_status(error: &AssessError) -> Status {
+    let refused = |reason| refuse(Code::FailedPrecondition, reason, error.to_string(), &[]);
+    match error {
+        AssessError::UnknownOutage(outage) => {
+            status::not_found("Outage", &edge::format_name(OUTAGE, &[outage]))
+        }
+        AssessError::UnknownPolicy(policy) => {
+            status::not_found("Policy", &edge::format_name(POLICY, &[policy]))
+        }
+        AssessError::NothingToAssess(_) => refused(ErrorReason::NothingToAssess),
+        AssessError::Refused(PolicyRefusal::OutageStillOpen { .. }) => {
+            refused(ErrorReason::OutageStillOpen)
+        }
+        AssessError::Refused(_) | AssessError::Money(_) => refused(ErrorReason::PolicyRefuses),
+        AssessError::UnreadablePolicy { .. } | AssessError::Order(_) => status::internal(error),
+        AssessError::Database(error) => status::database(error),
+    }
+}
+
+/// Says what a settlement's refusal is on the wire.
+#[must_use]
+pub fn refused(rejection: &Rejection) -> Refused {
+    use ErrorReason as Reason;
+    match rejection {
+        Rejection::UnknownAssessment { assessment } => {
+            Refused::new(Code::NotFound, Reason::ResourceNotFound).with("assessment", assessment)
+        }
+        Rejection::AssessmentExists { assessment } => {
+            Refused::new(Code::AlreadyExists, Reason::ResourceExists).with("assessment", assessment)
+        }
+        Rejection::WrongStatus { status, .. } => {
+            Refused::precondition(Reason::WrongState).with("state", status)
+        }
+        Rejection::SelfApproval { actor } => {
+            Refused::new(Code::PermissionDenied, Reason::SamePerson).with("proposed_by", actor)
+        }
+        Rejection::DigestDiffers { expected } => {
+            Refused::new(Code::Aborted, Reason::DigestMismatch).with("digest", hex(expected))
+        }
+        Rejection::CapBelowTotal { cap, total } => {
+            Refused::precondition(Reason::CapBelowTotal).with("cap", cap).with("total", total)
+        }
+        Rejection::SettlementInProgress { open } => {
+            Refused::precondition(Reason::SettlementInProgress).with("assessment", open)
+        }
+        Rejection::ProposalOutdated { seen_version, granted_version } => {
+            Refused::precondition(Reason::ProposalOutdated)
+                .with("seen_version", seen_version)
+                .with("granted_version", granted_version)
+        }
+        Rejection::OutOfRange { .. } => Refused::precondition(Reason::PolicyRefuses),
+    }
+}

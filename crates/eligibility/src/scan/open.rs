@@ -1,0 +1,230 @@
+//! One partition of one approved assessment on its way.
+
+use ristoro_domain::decided::Event;
+use ristoro_domain::policy::Evaluator;
+use ristoro_domain::policy::digest::{Digest, canonical};
+use ristoro_domain::settlement::Pins;
+use ristoro_domain::time::{Instant, time_zone_data};
+use ristoro_domain::totals::Totals;
+use ristoro_log::envelope::derived_event_id;
+use ristoro_log::{Cause, Envelope, NewRecord, Position, Topic};
+use ristoro_proto::wire::Wire;
+use ristoro_runtime::service::WorkerContext;
+use ristoro_runtime::views::Views;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::ScanError;
+use crate::assess::walk::{Basis, Walk};
+use crate::assess::{AssessError, Inputs};
+use crate::projections::assessment::{self, AssessmentRow};
+use crate::projections::decision;
+
+/// Chunks that go to the log together.
+const CHUNKS_AN_APPEND: usize = 8;
+
+/// A scan that can go on.
+#[derive(Debug)]
+pub(super) struct OpenScan {
+    stream: ScanStream,
+    inputs: Inputs,
+    chunk_size: u32,
+    walk: Walk,
+    digest: Digest,
+    totals: Totals,
+    done: bool,
+}
+
+/// Where the next record goes, and what it carries of its cause.
+#[derive(Debug)]
+pub(super) struct ScanStream {
+    id: String,
+    partition: u32,
+    version: u64,
+    previous: Uuid,
+    cause: Cause,
+    occurred_at: Instant,
+    traceparent: String,
+}
+
+impl ScanStream {
+    /// Finds the end of a partition's stream in the journal; the cause is what the next record follows from.
+    pub(super) async fn at_end(
+        context: &WorkerContext,
+        row: &AssessmentRow,
+        partition: u32,
+        (cause, what): (&str, &'static str),
+    ) -> Result<Self, ScanError> {
+        let unreadable = || ScanError::Position { assessment: row.assessment.clone(), what };
+        let cause: Position = cause.parse().map_err(|_| unreadable())?;
+        let id = format!("scan/{}/{partition}", row.assessment);
+        let head = context.journal.head(Topic::Entitlement, &id).await?;
+        let mut view = context.views.begin().await?;
+        let events = assessment::events(&mut view, &row.proposal.outage).await?;
+        let caused =
+            events.iter().find(|event| event.position == cause).ok_or(ScanError::NotYet)?;
+        Ok(Self {
+            id,
+            partition,
+            version: head.map_or(0, |head| head.version),
+            previous: head.map_or(Uuid::nil(), |head| head.event_id),
+            cause: Cause::Log(cause),
+            occurred_at: caused.occurred_at,
+            traceparent: caused.traceparent.clone(),
+        })
+    }
+
+    /// Makes the next record, and counts it as written.
+    pub(super) fn record(&mut self, event: &Event) -> NewRecord {
+        let version = self.version + 1;
+        let event_id = derived_event_id(&self.id, version, &self.cause);
+        let envelope = Envelope {
+            event_id,
+            stream: self.id.clone(),
+            version,
+            previous: self.previous,
+            kind: event.kind().to_owned(),
+            occurred_at: self.occurred_at,
+            cause: self.cause,
+            command_id: None,
+            actor: String::new(),
+            traceparent: self.traceparent.clone(),
+            payload: event.encode(),
+        };
+        self.version = version;
+        self.previous = event_id;
+        NewRecord { topic: Topic::Entitlement, partition: self.partition, envelope }
+    }
+}
+
+impl OpenScan {
+    /// Picks up where the log stands. What was decided before is read back for the digest.
+    pub(super) async fn resume(
+        context: &WorkerContext,
+        row: &AssessmentRow,
+        partition: u32,
+    ) -> Result<Self, ScanError> {
+        let pins = &row.proposal.pins;
+        let own = time_zone_data();
+        if pins.time_zone_data != own {
+            return Err(ScanError::TimeZoneData { pinned: pins.time_zone_data.clone(), own });
+        }
+        let cause = (row.approved_position.as_str(), "its approval");
+        let stream = ScanStream::at_end(context, row, partition, cause).await?;
+        let mut view = context.views.begin().await?;
+        passed_pins(&mut view, pins, partition).await?;
+        let inputs = match Inputs::pinned(&mut view, &row.proposal.outage, pins).await {
+            Err(AssessError::UnknownOutage(_) | AssessError::UnknownPolicy(_)) => {
+                return Err(ScanError::NotYet);
+            }
+            other => other?,
+        };
+        let mut scan = Self {
+            walk: Walk::new(partition, pins, 0),
+            stream,
+            inputs,
+            chunk_size: row.proposal.chunk_size,
+            digest: Digest::new(),
+            totals: Totals::default(),
+            done: false,
+        };
+        scan.read_back(&mut view, row, partition).await?;
+        view.rollback().await?;
+        Ok(scan)
+    }
+
+    async fn read_back(
+        &mut self,
+        view: &mut PgConnection,
+        row: &AssessmentRow,
+        partition: u32,
+    ) -> Result<(), ScanError> {
+        let scans = decision::scans(view, &row.assessment).await?;
+        let known = scans.iter().find(|scan| scan.partition == partition);
+        let ended = known.is_some_and(|scan| scan.result.is_some() || scan.voided);
+        let chunks = known.map_or(0, |scan| scan.chunks);
+        if chunks + u64::from(ended) < self.stream.version {
+            return Err(ScanError::NotYet);
+        }
+        self.done = ended;
+        let mut after = 0;
+        while !self.done {
+            let numbers = after + 1..=i64::MAX as u64;
+            let id = &row.assessment;
+            let found = decision::chunks_between(view, id, partition, numbers, 100).await?;
+            let Some(last) = found.last().and_then(|row| row.chunk.columns.numbers().last()) else {
+                break;
+            };
+            after = *last;
+            for chunk in found.iter().map(|row| &row.chunk) {
+                self.fold(chunk)?;
+            }
+        }
+        self.walk = Walk::new(partition, &self.inputs.pins, after);
+        Ok(())
+    }
+
+    fn fold(&mut self, chunk: &ristoro_domain::decided::Chunk) -> Result<(), ScanError> {
+        for (number, entry) in chunk.columns.iter() {
+            let remedies = &chunk.reasons[entry as usize].remedies;
+            self.digest.push(number, &canonical(remedies)).map_err(AssessError::from)?;
+            self.totals.add(remedies, 1).map_err(AssessError::from)?;
+        }
+        Ok(())
+    }
+
+    /// Decides and appends some chunks; tells whether there was anything to do.
+    pub(super) async fn advance(&mut self, context: &WorkerContext) -> Result<bool, ScanError> {
+        if self.done {
+            return Ok(false);
+        }
+        let mut records = Vec::new();
+        let mut view = context.views.begin().await?;
+        let chunks = decide(self, &mut view).await?;
+        view.rollback().await?;
+        let through = chunks.len() < CHUNKS_AN_APPEND;
+        for chunk in chunks {
+            self.fold(&chunk)?;
+            records.push(self.stream.record(&Event::EntitlementsDecided(chunk)));
+        }
+        if through {
+            let completed = Event::ScanCompleted {
+                totals: self.totals.clone(),
+                digest: std::mem::take(&mut self.digest).finish(),
+                chunks: self.stream.version,
+            };
+            records.push(self.stream.record(&completed));
+            self.done = true;
+        }
+        context.log.append(&records).await?;
+        Ok(true)
+    }
+}
+
+/// Decides up to one append's chunks; fewer only where the partition is through.
+async fn decide(
+    scan: &mut OpenScan,
+    view: &mut PgConnection,
+) -> Result<Vec<ristoro_domain::decided::Chunk>, ScanError> {
+    let mut evaluator = Evaluator::new(&scan.inputs.policy, &scan.inputs.outage);
+    let basis = Basis { pins: &scan.inputs.pins, earlier: &scan.inputs.earlier };
+    let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
+    while chunks.len() < CHUNKS_AN_APPEND {
+        let walked = scan.walk.next(view, &mut evaluator, basis, scan.chunk_size).await?;
+        let Some(walked) = walked else { break };
+        chunks.push(walked.chunk(&evaluator));
+    }
+    Ok(chunks)
+}
+
+/// Checks that the roster's table has passed its pin.
+async fn passed_pins(
+    view: &mut PgConnection,
+    pins: &Pins,
+    partition: u32,
+) -> Result<(), ScanError> {
+    let positions = Views::positions(view).await?;
+    let pinned = pins.roster_offsets.get(partition as usize).copied().unwrap_or_default();
+    let reached = positions.get(&(Topic::Subscriber, partition)).copied().unwrap_or_default();
+    if reached < pinned { Err(ScanError::NotYet) } else { Ok(()) }
+}

@@ -1,0 +1,3 @@
+//! What the command line does with subscriptions before a server sees them.
+
+pub mod csv;
