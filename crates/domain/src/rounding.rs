@@ -73,6 +73,12 @@ impl Exact {
         Self::ratio(if negative { -magnitude } else { magnitude }, denominator).ok()
     }
 
+    /// Gives numerator and denominator in lowest terms.
+    #[must_use]
+    pub fn parts(self) -> (i128, i128) {
+        (self.numerator, self.denominator)
+    }
+
     /// Adds.
     ///
     /// # Errors

@@ -31,6 +31,9 @@ pub(crate) fn evaluate(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason,
         apply(reading, view, (rule, observed), &mut sheet)?;
     }
     concur(policy, view, &mut sheet)?;
+    if let Some(minimum) = &policy.minimum_payout {
+        minimum.apply(policy, view, &mut sheet)?;
+    }
     Ok(sheet.finish())
 }
 
@@ -82,6 +85,10 @@ fn apply(
         currency: policy.currency,
     };
     let drafts = rule.amount.drafts(&given)?;
+    if drafts.is_empty() {
+        let text = "there is no fee to give back".to_owned();
+        sheet.exclude(&rule.id, &rule.source, text, "NO_FEE");
+    }
     write(&given, drafts, sheet)
 }
 

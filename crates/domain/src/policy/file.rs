@@ -12,6 +12,7 @@ use super::fields::{
     COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, Exclusions, KINDS, Rounding, Trigger,
     TriggerMode, VERSION_SELECTORS,
 };
+use super::minimum::{Below, MinimumPayout};
 use super::reader::{Section, Source};
 use super::rule::{Multiplier, Rule};
 use super::view::Sees;
@@ -82,6 +83,9 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
     let multiplier = top
         .optional_section("multiplier", "{ segment = \"business\", factor = \"2\" }")
         .and_then(Multiplier::read);
+    let minimum_payout = top
+        .optional_section("minimum_payout", "{ amount = \"1.00\", below = \"forfeited\" }")
+        .and_then(|section| MinimumPayout::read(section, in_currency));
     let concurrence = read_concurrence(&top);
     let settlement = read_settlement(&top, in_currency);
     let conditions = top.sections("condition", "[[condition]]");
@@ -110,6 +114,7 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         concurrence,
         settlement,
         multiplier,
+        minimum_payout,
         conditions,
         rules,
         sees: Sees::default(),
@@ -230,6 +235,7 @@ fn sees(policy: &Policy) -> Sees {
         arrears: policy.exclusions.arrears == Cover::Excluded
             || mentions("subscription", "in_arrears"),
         reports: by_report || Sees::by_report(policy.version_selector),
+        carried: policy.minimum_payout.as_ref().is_some_and(|one| one.below == Below::CarriedOver),
         claims: by_claim
             || about_claims
             || mentions("claim", "count")

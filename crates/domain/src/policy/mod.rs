@@ -15,8 +15,11 @@ mod evaluate;
 mod evaluator;
 mod fields;
 mod file;
+#[cfg(test)]
+mod file_tests;
 mod gates;
 mod interruption;
+mod minimum;
 mod reader;
 mod rule;
 mod sheet;
@@ -30,7 +33,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-pub use amount::{Amount, PerUnit, Quota, QuotaBase, Term};
+pub use amount::{Amount, FeeShare, PerUnit, Quota, QuotaBase, Term};
 pub use condition::Condition;
 pub use context::{Claim, Context, Granted};
 pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, RestorationDay};
@@ -41,6 +44,7 @@ pub use fields::{
     Concurrence, Cover, Deadline, Exclusions, ForceMajeure, Grade, Rounding, RoundingPoint,
     Trigger, TriggerMode, VersionSelector,
 };
+pub use minimum::{Below, MinimumPayout};
 pub use rule::{Cap, Multiplier, PaysIn, Rule};
 pub use shipped::{Shipped, shipped};
 
@@ -69,6 +73,7 @@ pub struct Policy {
     concurrence: BTreeMap<RemedyKind, Concurrence>,
     settlement: Option<Settlement>,
     multiplier: Option<Multiplier>,
+    minimum_payout: Option<MinimumPayout>,
     conditions: Vec<Condition>,
     rules: Vec<Rule>,
     sees: view::Sees,

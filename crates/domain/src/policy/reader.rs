@@ -79,6 +79,11 @@ impl<'s, 't> Section<'s, 't> {
         self.source.fault(&span, what.into(), fix.into());
     }
 
+    /// Says whether the key is there, whatever its value.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Looks at a text without asking for it.
     pub(crate) fn peek_text(&self, key: &str) -> Option<&'s str> {
         self.table.get(key).and_then(|value| value.get_ref().as_str())

@@ -25,6 +25,8 @@ pub(crate) struct Sees {
     pub reports: bool,
     /// Claims.
     pub claims: bool,
+    /// What is carried over.
+    pub carried: bool,
 }
 
 /// Who reported the outage first.
@@ -87,7 +89,7 @@ impl<'a> View<'a> {
             joined_knowing: joined_knowing(policy, subscription, known_at),
             claims,
             granted: context.granted,
-            carried: context.carried,
+            carried: if policy.sees.carried { context.carried } else { &[] },
         }
     }
 

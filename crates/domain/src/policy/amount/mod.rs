@@ -2,12 +2,14 @@
 //!
 //! Formulas are typed: a policy file names one and its figures, and never writes an expression over money.
 
+mod fee_share;
 mod per_unit;
 mod quota;
 mod term;
 
 use jiff::civil::Date;
 
+pub use fee_share::FeeShare;
 pub use per_unit::PerUnit;
 pub use quota::{Quota, QuotaBase};
 pub use term::Term;
@@ -18,6 +20,7 @@ use super::fields::{Grade, Rounding};
 use super::reader::Section;
 use super::rule::Rule;
 use super::view::View;
+use crate::facts::FeePeriod;
 use crate::money::{Currency, Money};
 use crate::remedy::Grant;
 use crate::rounding::Exact;
@@ -27,6 +30,8 @@ use crate::rounding::Exact;
 pub enum Amount {
     /// A rate for each unit, by grade.
     PerUnit(PerUnit),
+    /// The fee of each counted day.
+    FeeShare(FeeShare),
     /// More storage.
     Quota(Quota),
     /// A longer term.
@@ -70,6 +75,7 @@ pub(crate) struct Given<'a> {
 
 #[derive(Clone, Copy)]
 enum FormulaName {
+    FeeShare,
     PerUnit,
     Quota,
     Term,
@@ -77,6 +83,7 @@ enum FormulaName {
 
 const FORMULAS: &[(&str, FormulaName)] = &[
     ("per_unit", FormulaName::PerUnit),
+    ("fee_share", FormulaName::FeeShare),
     ("quota", FormulaName::Quota),
     ("term", FormulaName::Term),
 ];
@@ -92,6 +99,7 @@ impl Amount {
             FormulaName::PerUnit => {
                 PerUnit::read(&section, currency, has_grades).map(Amount::PerUnit)
             }
+            FormulaName::FeeShare => FeeShare::read(&section).map(Amount::FeeShare),
             FormulaName::Quota => Quota::read(&section).map(Amount::Quota),
             FormulaName::Term => Term::read(&section).map(Amount::Term),
         };
@@ -103,6 +111,7 @@ impl Amount {
     pub(crate) fn drafts(&self, given: &Given<'_>) -> Result<Vec<Draft>, Refusal> {
         match self {
             Amount::PerUnit(formula) => formula.drafts(given),
+            Amount::FeeShare(formula) => formula.drafts(given),
             Amount::Quota(formula) => formula.drafts(given),
             Amount::Term(formula) => Ok(formula.drafts(given)),
         }
@@ -111,6 +120,7 @@ impl Amount {
     /// Says whether the formula looks at the fee of a plan.
     pub(crate) fn sees_fee(&self) -> bool {
         match self {
+            Amount::FeeShare(_) => true,
             Amount::PerUnit(_) | Amount::Quota(_) | Amount::Term(_) => false,
         }
     }
@@ -129,7 +139,7 @@ impl Amount {
     pub(crate) fn needs_estimate(&self) -> bool {
         match self {
             Amount::Quota(_) | Amount::Term(_) => true,
-            Amount::PerUnit(_) => false,
+            Amount::PerUnit(_) | Amount::FeeShare(_) => false,
         }
     }
 }
@@ -146,6 +156,20 @@ impl Given<'_> {
         let names = self.view.timeline.components.get(&grade).into_iter().flatten();
         let names: Vec<&str> = names.map(String::as_str).collect();
         if names.is_empty() { head.to_owned() } else { format!("{head}: {}", names.join(", ")) }
+    }
+
+    /// Gives the fee of the plan that was in force on a unit; none on a plan without a fee.
+    pub(crate) fn fee_of(&self, unit: &Unit) -> Result<Option<(Money, FeePeriod)>, Refusal> {
+        let seen = self.view.timeline.plans.get(usize::from(unit.plan));
+        let fee = seen.and_then(|seen| seen.fee);
+        if let Some((fee, _)) = fee.filter(|(fee, _)| fee.currency != self.currency) {
+            return Err(Refusal::OtherCurrency {
+                what: "the fee".to_owned(),
+                found: fee.currency.to_string(),
+                wanted: self.currency.to_string(),
+            });
+        }
+        Ok(fee)
     }
 
     /// Multiplies by the multiplier.
@@ -178,110 +202,4 @@ pub(crate) fn day_ranges(days: impl Iterator<Item = Date>) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use super::super::count::Count;
-    use super::super::fields::{GRADES, Rounding, RoundingPoint};
-    use super::super::reader::{Section, Source};
-    use super::super::timeline::{PlanSeen, Timeline};
-    use super::super::view::{Report, View};
-    use super::*;
-    use crate::facts::{Class, Segment};
-    use crate::remedy::{Payer, RemedyKind};
-    use crate::rounding::RoundingMode;
-
-    /// Checks a formula: its TOML, what is counted, runs of units by grade, and the exact values of its lines.
-    #[track_caller]
-    pub(crate) fn check(formula: &str, unit: &str, runs: &[(&str, usize)], expected: &[&str]) {
-        let text = format!("count = {{ unit = {unit:?} }}\namount = {formula}");
-        let rule = rule(&text);
-        let units = units(runs);
-        let plans = vec![PlanSeen { plan: "plan".to_owned(), fee: None }];
-        let timeline = Timeline {
-            missed: None,
-            plans,
-            units: vec![units.clone()],
-            components: BTreeMap::new(),
-            too_short: BTreeSet::new(),
-        };
-        let view = view(&timeline);
-        let rounding =
-            Rounding { mode: RoundingMode::HalfUp, point: RoundingPoint::Line, step_minor: 1 };
-        let given = Given {
-            rule: &rule,
-            view: &view,
-            units: &units,
-            unit_name: "unit",
-            factor: Exact::ONE,
-            factor_text: "",
-            rounding,
-            currency: Currency::EUR,
-        };
-        let drafts = rule.amount.drafts(&given).unwrap();
-        let values: Vec<String> = drafts.iter().map(|draft| shown(&draft.value)).collect();
-        assert_eq!(values, expected);
-    }
-
-    fn rule(text: &str) -> Rule {
-        let source = Source::new("test", text);
-        let table = toml::de::DeTable::parse(text).unwrap();
-        let section = Section::new(&source, table.get_ref(), 0..0, "test".to_owned());
-        let count = Count::read(section.section("count", "").unwrap()).unwrap();
-        let amount = section.section("amount", "").unwrap();
-        let amount = Amount::read(amount, Currency::EUR, count.has_grades());
-        assert_eq!(source.into_faults(), []);
-        Rule {
-            id: "test".to_owned(),
-            kind: RemedyKind::Indemnity,
-            payer: Payer::Operator,
-            pays_in: super::super::rule::PaysIn::Money,
-            source: "test".to_owned(),
-            count,
-            amount: amount.unwrap(),
-            caps: Vec::new(),
-            conditions: Vec::new(),
-            estimate: None,
-        }
-    }
-
-    fn units(runs: &[(&str, usize)]) -> Vec<Unit> {
-        let mut day: Date = "2023-01-23".parse().unwrap();
-        let mut units = Vec::new();
-        for (name, count) in runs {
-            let grade = GRADES.iter().find(|(word, _)| word == name).unwrap().1;
-            for _ in 0..*count {
-                units.push(Unit { day, grade, plan: 0 });
-                day = day.tomorrow().unwrap();
-            }
-        }
-        units
-    }
-
-    fn view(timeline: &Timeline) -> View<'_> {
-        View {
-            timeline_number: 0,
-            timeline,
-            service: "mail",
-            segment: Segment::Consumer,
-            class: Class::Principal,
-            in_arrears: false,
-            quota_bytes: None,
-            term_end: None,
-            report: Report::NotAsked,
-            known_on: None,
-            joined_knowing: false,
-            claims: &[],
-            granted: &[],
-            carried: &[],
-        }
-    }
-
-    fn shown(value: &Value) -> String {
-        match value {
-            Value::Money(exact) => exact.amount(2),
-            Value::Grant(Grant::Quota { bytes }) => format!("quota {bytes}"),
-            Value::Grant(other) => format!("{other:?}"),
-        }
-    }
-}
+pub(crate) mod testing;

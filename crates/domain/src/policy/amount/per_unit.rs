@@ -27,6 +27,11 @@ impl PerUnit {
         let rate = |key| section.optional_money(key, currency);
         let by_grade = [rate("free"), rate("accessory"), rate("degraded"), rate("total")];
         let each = rate("each");
+        let unread = |key, rate: Option<Money>| rate.is_none() && section.has(key);
+        let names = ["free", "accessory", "degraded", "total", "each"];
+        if names.into_iter().zip(by_grade.into_iter().chain([each])).any(|(k, r)| unread(k, r)) {
+            return None; // The wrong figure is a fault already; that it covers nothing would be a second one.
+        }
         match (each, by_grade) {
             (Some(each), [None, None, None, None]) => Some(PerUnit { rates: [each; 4] }),
             (None, [Some(free), Some(accessory), Some(degraded), Some(total)]) if has_grades => {
