@@ -20,5 +20,7 @@ create table signal (
     modified_at bigint not null,
     observed_at bigint not null,
     warnings text[] not null,
+    -- What the source says of single components: [{"component", "severity", "began_at", "ended_at"}].
+    parts jsonb not null,
     primary key (feed, version, place)
 );

@@ -1,13 +1,12 @@
 //! Google Cloud's `incidents.json`: what its status page states.
 
-use jiff::Timestamp;
 use ristoro_domain::facts::Severity;
 use ristoro_domain::signal::{Signal, SignalKind};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::mapping::Mapping;
-use super::{Parsed, Problem};
+use super::{Parsed, Problem, problem, read_all, time, typed};
 
 /// The provider where the mapping names no other.
 const PROVIDER: &str = "google-cloud";
@@ -36,30 +35,17 @@ struct Product {
 
 pub(super) fn parse(file: &[u8], mapping: &Mapping) -> Result<Parsed, serde_json::Error> {
     let entries: Vec<Value> = serde_json::from_slice(file)?;
-    let mut parsed = Parsed::default();
-    for (index, entry) in entries.into_iter().enumerate() {
-        match signal(entry, mapping) {
-            Ok(signal) => parsed.signals.push(signal),
-            Err(problem) => {
-                let place = format!("incidents[{index}]{}", problem.place);
-                parsed.problems.push(Problem { place, ..problem });
-            }
-        }
-    }
-    Ok(parsed)
+    Ok(read_all("incidents", entries, |entry| signal(typed(entry)?, mapping).map(Some)))
 }
 
-fn signal(entry: Value, mapping: &Mapping) -> Result<Signal, Problem> {
-    let incident: Incident = serde_json::from_value(entry)
-        .map_err(|error| Problem { place: String::new(), problem: error.to_string() })?;
+fn signal(incident: Incident, mapping: &Mapping) -> Result<Signal, Problem> {
     let named = incident.affected_products.iter().map(|product| product.title.as_str());
     let mut components = mapping.components(named);
     if components.is_empty() {
         components = mapping.components(incident.service_name.as_deref().into_iter());
     }
     if components.is_empty() {
-        let place = ".affected_products".to_owned();
-        return Err(Problem { place, problem: "names nothing that the mapping keeps".to_owned() });
+        return Err(problem(".affected_products", "names nothing that the mapping keeps"));
     }
     let ended_at = incident.end.as_deref().map(|end| time(".end", end)).transpose()?;
     Ok(Signal {
@@ -67,12 +53,13 @@ fn signal(entry: Value, mapping: &Mapping) -> Result<Signal, Problem> {
         ended_at,
         modified_at: time(".modified", &incident.modified)?,
         source_id: incident.id,
-        provider: mapping.provider.clone().unwrap_or_else(|| PROVIDER.to_owned()),
+        provider: mapping.provider_or(PROVIDER),
         title: incident.external_desc,
         service: mapping.service.clone(),
         components,
         severity: incident.severity.as_deref().and_then(severity),
         kind: SignalKind::Stated,
+        parts: Vec::new(),
     })
 }
 
@@ -83,11 +70,4 @@ fn severity(word: &str) -> Option<Severity> {
         "medium" | "low" => Some(Severity::Degraded),
         _ => None,
     }
-}
-
-fn time(place: &str, text: &str) -> Result<Timestamp, Problem> {
-    text.parse().map_err(|_| {
-        let problem = format!("{text:?} is no RFC 3339 time such as 2022-07-01T13:37:44+00:00");
-        Problem { place: place.to_owned(), problem }
-    })
 }

@@ -61,6 +61,10 @@ impl Mapping {
         components
     }
 
+    pub(super) fn provider_or(&self, own: &str) -> String {
+        self.provider.clone().unwrap_or_else(|| own.to_owned())
+    }
+
     fn component(&self, name: &str) -> Option<String> {
         match (self.components.get(name), self.unmapped) {
             (Some(mapped), _) => Some(mapped.clone()),

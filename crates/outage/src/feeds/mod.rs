@@ -1,8 +1,11 @@
 //! Feed files: each format turns a source's words into signals. Pure; one file for each format.
 
+mod alertmanager;
+mod gatus;
 mod google_cloud;
 mod mapping;
 mod output;
+mod statuspage;
 #[cfg(test)]
 mod tests;
 
@@ -13,12 +16,21 @@ use std::fmt;
 use std::str::FromStr;
 
 use ristoro_domain::signal::Signal;
+use ristoro_domain::time::Instant;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// The formats that can be read.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Format {
+    /// Alertmanager's webhook, version 4: alerts with their start and end.
+    Alertmanager,
+    /// Gatus' `/api/v1/endpoints/statuses`: endpoints with the times at which they turned unhealthy and healthy.
+    Gatus,
     /// Google Cloud's `incidents.json`: an array of incidents with begin, end and affected products.
     GoogleCloud,
+    /// Atlassian Statuspage's `incidents.json`, version 2: incidents with their updates.
+    Statuspage,
 }
 
 /// What a feed file holds.
@@ -59,20 +71,63 @@ pub enum FeedError {
 /// `Malformed` where the file as a whole has another shape; a single bad entry is a problem in the answer.
 pub fn parse(format: Format, file: &[u8], mapping: &Mapping) -> Result<Parsed, FeedError> {
     let malformed = |source| FeedError::Malformed { format, source };
-    match format {
-        Format::GoogleCloud => google_cloud::parse(file, mapping).map_err(malformed),
+    let parsed = match format {
+        Format::Alertmanager => alertmanager::parse(file, mapping),
+        Format::Gatus => gatus::parse(file, mapping),
+        Format::GoogleCloud => google_cloud::parse(file, mapping),
+        Format::Statuspage => statuspage::parse(file, mapping),
+    };
+    parsed.map_err(malformed)
+}
+
+/// Reads entries one by one, so that a bad one becomes a problem with its place and the others are read.
+fn read_all<T>(
+    list: &str,
+    entries: Vec<T>,
+    read: impl Fn(T) -> Result<Option<Signal>, Problem>,
+) -> Parsed {
+    let mut parsed = Parsed::default();
+    for (index, entry) in entries.into_iter().enumerate() {
+        match read(entry) {
+            Ok(signal) => parsed.signals.extend(signal),
+            Err(problem) => {
+                let place = format!("{list}[{index}]{}", problem.place);
+                parsed.problems.push(Problem { place, ..problem });
+            }
+        }
     }
+    parsed
+}
+
+/// Reads an entry as the format's own type.
+fn typed<T: DeserializeOwned>(entry: Value) -> Result<T, Problem> {
+    let problem = |error: serde_json::Error| problem("", error.to_string());
+    serde_json::from_value(entry).map_err(problem)
+}
+
+/// Reads a time; `place` is the path within the entry.
+fn time(place: &str, text: &str) -> Result<Instant, Problem> {
+    let what = || format!("{text:?} is no RFC 3339 time such as 2022-07-01T13:37:44+00:00");
+    text.parse().map_err(|_| problem(place, what()))
+}
+
+fn problem(place: &str, problem: impl Into<String>) -> Problem {
+    Problem { place: place.to_owned(), problem: problem.into() }
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 1] = [Format::GoogleCloud];
+    pub const ALL: [Format; 4] =
+        [Format::Alertmanager, Format::Gatus, Format::GoogleCloud, Format::Statuspage];
 
     /// Gives the name as it is written on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Format::Alertmanager => "alertmanager",
+            Format::Gatus => "gatus",
             Format::GoogleCloud => "google-cloud",
+            Format::Statuspage => "statuspage",
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use ristoro_domain::facts::Severity;
-use ristoro_domain::signal::{DerivedState, Warning, derive};
+use ristoro_domain::outage::StatedImpact;
+use ristoro_domain::signal::{DerivedOutage, DerivedState, Warning, derive};
 use serde_json::json;
 
 use super::*;
@@ -95,4 +96,55 @@ fn the_real_google_cloud_feed_is_read_whole() {
     let impacts: usize = outages.iter().map(|outage| outage.impacts.len()).sum();
     let named: usize = parsed.signals.iter().map(|signal| signal.components.len()).sum();
     assert_eq!(impacts, named);
+}
+
+/// An impact on a line: component, severity, and the minutes of its window.
+fn lines(outage: &DerivedOutage) -> Vec<String> {
+    let line = |impact: &StatedImpact| {
+        let time = |at: Instant| at.strftime("%H:%M").to_string();
+        let to = impact.window.to.map_or_else(|| "on".to_owned(), time);
+        format!("{} {:?} {}-{to}", impact.component, impact.severity, time(impact.window.from))
+    };
+    outage.impacts.iter().map(line).collect()
+}
+
+fn derive_sample(format: Format, file: &[u8]) -> (Vec<DerivedOutage>, Vec<String>) {
+    let parsed = parse(format, file, &Mapping::default()).unwrap();
+    let problems = parsed.problems.iter().map(ToString::to_string).collect();
+    (derive("feed", &parsed.signals), problems)
+}
+
+#[test]
+fn a_statuspage_gives_each_component_its_own_windows_whatever_the_order() {
+    let file = include_bytes!("../../tests/feeds/statuspage.json");
+    let (outages, problems) = derive_sample(Format::Statuspage, file);
+    assert!(problems.is_empty());
+    let expected =
+        ["imap Degraded 09:50-11:00", "imap Total 11:00-12:00", "webmail Degraded 09:50-12:00"];
+    assert_eq!(lines(&outages[0]), expected);
+    assert_eq!(lines(&outages[1]), ["webmail Total 10:00-on"], "reopened after its resolution");
+    assert!(matches!(outages[2].warnings[..], [Warning::EndNotAfterBegin { .. }]));
+    assert_eq!(outages[3].warnings, [Warning::NoSeverity]);
+    assert!(lines(&outages[2]).is_empty() && lines(&outages[3]).is_empty());
+}
+
+#[test]
+fn alerts_become_measured_outages() {
+    let file = include_bytes!("../../tests/feeds/alertmanager.json");
+    let (outages, problems) = derive_sample(Format::Alertmanager, file);
+    assert_eq!(lines(&outages[0]), ["webmail-probe Total 09:00-on"]);
+    assert_eq!(lines(&outages[1]), ["imap Degraded 08:00-08:30"]);
+    assert_eq!(outages[0].title, "The webmail does not answer");
+    assert!(outages.iter().all(|outage| outage.declared.is_none() && outage.observed.is_some()));
+    assert_eq!(problems, ["alerts[2].status: is \"pending\", not firing or resolved"]);
+}
+
+#[test]
+fn an_endpoint_s_unhealthy_stretches_become_outages() {
+    let file = include_bytes!("../../tests/feeds/gatus.json");
+    let (outages, problems) = derive_sample(Format::Gatus, file);
+    let all: Vec<Vec<String>> = outages.iter().map(lines).collect();
+    assert_eq!(all, [["webmail Total 10:00-10:30"], ["webmail Total 12:00-on"]]);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].starts_with("endpoints[1].events[0].type: "));
 }

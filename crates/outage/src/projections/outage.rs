@@ -35,6 +35,17 @@ pub async fn find(connection: &mut PgConnection, id: &str) -> Result<Option<Know
     Ok(load(connection, &[id.to_owned()]).await?.remove(id))
 }
 
+/// Tells whether an outage is known.
+///
+/// # Errors
+/// The database's.
+pub async fn exists(connection: &mut PgConnection, id: &str) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from outage where outage = $1)")
+        .bind(id)
+        .fetch_one(connection)
+        .await
+}
+
 /// Lists outages by begin, the newest first, each with its key.
 ///
 /// # Errors

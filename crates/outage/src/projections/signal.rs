@@ -1,7 +1,7 @@
 //! `signal`: what feeds reported.
 
 use futures::future::BoxFuture;
-use ristoro_domain::signal::{Signal, SignalsObserved, derive_one};
+use ristoro_domain::signal::{Signal, SignalPart, SignalsObserved, derive_one};
 use ristoro_domain::time::Instant;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::stored::{
-    kind, kind_word, micros, optional_time, severity, severity_word, signed, time,
+    instant, kind, kind_word, micros, optional_time, severity, severity_word, signed, time,
 };
 
 /// Folds signal.v1 into `signal`.
@@ -84,6 +84,7 @@ async fn insert(
     let warnings = signals.iter().map(|signal| {
         derive_one(feed, signal).warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
     });
+    let parts: Vec<_> = signals.iter().map(|signal| parts_text(&signal.parts)).collect();
     let services: Vec<_> = signals.iter().map(|signal| signal.service.as_deref()).collect();
     let severities: Vec<_> = signals.iter().map(|s| s.severity.map(severity_word)).collect();
     let kinds: Vec<_> = signals.iter().map(|signal| kind_word(signal.kind)).collect();
@@ -92,14 +93,15 @@ async fn insert(
     let modified: Vec<_> = signals.iter().map(|signal| micros(signal.modified_at)).collect();
     sqlx::query(
         "insert into signal (feed, version, place, source_id, provider, title, service, components, severity, kind, \
-         began_at, ended_at, modified_at, observed_at, warnings) \
+         began_at, ended_at, modified_at, observed_at, warnings, parts) \
          select $1, $2, (s.place - 1)::integer, s.source_id, s.provider, s.title, s.service, \
          array(select jsonb_array_elements_text(s.components::jsonb)), s.severity, s.kind, \
-         s.began_at, s.ended_at, s.modified_at, $3, array(select jsonb_array_elements_text(s.warnings::jsonb)) \
+         s.began_at, s.ended_at, s.modified_at, $3, array(select jsonb_array_elements_text(s.warnings::jsonb)), \
+         s.parts::jsonb \
          from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], \
-         $11::bigint[], $12::bigint[], $13::bigint[], $14::text[]) with ordinality \
+         $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[]) with ordinality \
          as s (source_id, provider, title, service, components, severity, kind, began_at, ended_at, modified_at, \
-         warnings, place)",
+         warnings, parts, place)",
     )
     .bind(feed)
     .bind(signed(record.envelope.version))
@@ -115,9 +117,45 @@ async fn insert(
     .bind(ended)
     .bind(modified)
     .bind(json(warnings.collect()))
+    .bind(parts)
     .execute(tx)
     .await
     .map(|_| ())
+}
+
+fn parts_text(parts: &[SignalPart]) -> String {
+    let part = |part: &SignalPart| {
+        serde_json::json!({
+            "component": part.component,
+            "severity": part.severity.map(severity_word),
+            "began_at": micros(part.began_at),
+            "ended_at": part.ended_at.map(micros),
+        })
+    };
+    serde_json::Value::from(parts.iter().map(part).collect::<Vec<_>>()).to_string()
+}
+
+/// A part as its column holds it.
+#[derive(serde::Deserialize)]
+struct StoredPart {
+    component: String,
+    severity: Option<String>,
+    began_at: i64,
+    ended_at: Option<i64>,
+}
+
+fn parts_from(text: &str) -> Result<Vec<SignalPart>, sqlx::Error> {
+    let stored: Vec<StoredPart> =
+        serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let part = |part: StoredPart| {
+        Ok(SignalPart {
+            component: part.component,
+            severity: part.severity.as_deref().map(severity).transpose()?,
+            began_at: instant(part.began_at)?,
+            ended_at: part.ended_at.map(instant).transpose()?,
+        })
+    };
+    stored.into_iter().map(part).collect()
 }
 
 /// Lists signals after a key, of one feed or incident or of all. A join with what outages say of their sources.
@@ -132,7 +170,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<SignalRow>, sqlx::Error> {
     let rows = sqlx::query(
-        "select s.*, (select min(o.outage) from outage_source o where o.source = s.feed || '/' || s.source_id) \
+        "select s.*, s.parts::text as parts_text, (select min(o.outage) from outage_source o where o.source = s.feed || '/' || s.source_id) \
          as outage from signal s \
          where ($1::text is null or s.feed = $1) and ($2::text is null or s.source_id = $2) \
          and (s.feed, s.version, s.place) > ($3, $4, $5) order by s.feed, s.version, s.place limit $6",
@@ -168,6 +206,7 @@ fn signal_row(row: &PgRow) -> Result<SignalRow, sqlx::Error> {
             began_at: time(row, "began_at")?,
             ended_at: optional_time(row, "ended_at")?,
             modified_at: time(row, "modified_at")?,
+            parts: parts_from(row.try_get("parts_text")?)?,
         },
         observed_at: time(row, "observed_at")?,
         warnings: row.try_get("warnings")?,
