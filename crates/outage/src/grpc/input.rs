@@ -1,6 +1,7 @@
 //! Requests as the decider's commands: every limit and every local time is checked here.
 
 use jiff::tz::TimeZone;
+use prost::Message;
 use ristoro_domain::facts::{Cause, Severity};
 use ristoro_domain::outage::{
     Amendment, Command, Declaration, MAILBOXES_A_COMMAND, Origin, StatedImpact,
@@ -18,6 +19,8 @@ const IMPACTS: usize = 1_000;
 const IMPACT_ID: usize = 1_000;
 /// How long a note may be.
 const NOTE: usize = 500;
+/// How large a list may be in all, in bytes: it must fit into one record of the log.
+const LIST_BYTES: usize = 800_000;
 
 /// Reads a declaration.
 ///
@@ -108,6 +111,7 @@ pub fn restore(request: &api::RestoreImpactRequest, zone: &TimeZone) -> Result<C
             let field = "mailboxes.subscriptions";
             let subscriptions = mailboxes.subscriptions.clone();
             edge::count(field, subscriptions.len(), 1..=MAILBOXES_A_COMMAND)?;
+            fits(field, mailboxes.encoded_len())?;
             for (index, id) in subscriptions.iter().enumerate() {
                 edge::id(&format!("{field}[{index}]"), id)?;
             }
@@ -174,6 +178,7 @@ fn cause(field: &str, number: i32) -> Result<Option<Cause>, Status> {
 
 fn impacts(inputs: &[api::ImpactInput], zone: &TimeZone) -> Result<Vec<StatedImpact>, Status> {
     edge::count("impacts", inputs.len(), 0..=IMPACTS)?;
+    fits("impacts", inputs.iter().map(Message::encoded_len).sum())?;
     let mut read: Vec<StatedImpact> = Vec::with_capacity(inputs.len());
     for (index, input) in inputs.iter().enumerate() {
         let field = format!("impacts[{index}]");
@@ -185,6 +190,13 @@ fn impacts(inputs: &[api::ImpactInput], zone: &TimeZone) -> Result<Vec<StatedImp
         read.push(one);
     }
     Ok(read)
+}
+
+fn fits(field: &str, bytes: usize) -> Result<(), Status> {
+    if bytes <= LIST_BYTES {
+        return Ok(());
+    }
+    Err(invalid(field, format!("has {bytes} bytes: write at most {LIST_BYTES}, in several calls")))
 }
 
 fn impact(field: &str, input: &api::ImpactInput, zone: &TimeZone) -> Result<StatedImpact, Status> {

@@ -186,6 +186,10 @@ fn batches(signals: Vec<api::Signal>) -> Result<Vec<Vec<Signal>>, Status> {
     let (mut all, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
     for (index, message) in signals.into_iter().enumerate() {
         let size = message.encoded_len();
+        if size > RECORD_BYTES {
+            let problem = format!("has {size} bytes: write at most {RECORD_BYTES}");
+            return Err(invalid(&format!("signals[{index}]"), problem));
+        }
         let signal = read(&format!("signals[{index}]"), message)?;
         if bytes + size > RECORD_BYTES && !batch.is_empty() {
             all.push(std::mem::take(&mut batch));

@@ -202,6 +202,15 @@ async fn what_cannot_be_is_refused_with_its_reason() {
         ..restoration(everyone, "2023-01-24")
     };
     assert_refused(outages.restore_impact(as_anna(other)).await, ErrorReason::ImpactUnknown);
+    let of = |count: usize, length: usize| {
+        let subscriptions = (0..count).map(|number| format!("{number:0length$}")).collect();
+        api::restore_impact_request::Whom::Mailboxes(api::Mailboxes { subscriptions })
+    };
+    for (count, length) in [(0, 10), (10_001, 10), (10_000, 100)] {
+        let request = restoration(of(count, length), "2023-01-24");
+        assert_refused(outages.restore_impact(as_anna(request)).await, ErrorReason::InvalidField);
+    }
+    outages.restore_impact(as_anna(restoration(of(10_000, 70), "2023-01-24"))).await.unwrap();
     let answer = outages.declare_outage(as_bo(declaration("o2"))).await;
     assert_refused(answer, ErrorReason::RoleMissing);
     running.end().await;
