@@ -19,7 +19,7 @@ pub const NODE_LIMIT: usize = 100;
 pub const DEPTH_LIMIT: usize = 16;
 
 /// What a condition can name. Everything else is refused when the file is read.
-const FIELDS: &[(&str, &[&str])] = &[
+pub(crate) const FIELDS: &[(&str, &[&str])] = &[
     ("subscription", &["service", "plan", "segment", "class", "in_arrears"]),
     ("outage", &["cause", "declared"]),
     ("claim", &["count", "answered"]),

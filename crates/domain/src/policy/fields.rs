@@ -219,19 +219,20 @@ pub(crate) const VERSION_SELECTORS: &[(&str, VersionSelector)] = &[
     ("outage_start", VersionSelector::OutageStart),
 ];
 
-const TRIGGER_MODES: &[(&str, TriggerMode)] = &[
+pub(crate) const TRIGGER_MODES: &[(&str, TriggerMode)] = &[
     ("automatic", TriggerMode::Automatic),
     ("after_report", TriggerMode::AfterReport),
     ("on_claim", TriggerMode::OnClaim),
 ];
 
-const FORCE_MAJEURE: &[(&str, ForceMajeure)] = &[
+pub(crate) const FORCE_MAJEURE: &[(&str, ForceMajeure)] = &[
     ("covered", ForceMajeure::Covered),
     ("excluded", ForceMajeure::Excluded),
     ("until_works_done", ForceMajeure::UntilWorksDone),
 ];
 
-const COVERS: &[(&str, Cover)] = &[("covered", Cover::Covered), ("excluded", Cover::Excluded)];
+pub(crate) const COVERS: &[(&str, Cover)] =
+    &[("covered", Cover::Covered), ("excluded", Cover::Excluded)];
 
 pub(crate) const CONCURRENCES: &[(&str, Concurrence)] = &[
     ("cumulative", Concurrence::Cumulative),

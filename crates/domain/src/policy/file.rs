@@ -24,7 +24,7 @@ use crate::remedy::RemedyKind;
 /// The largest policy file, in bytes.
 const SIZE_LIMIT: usize = 256 * 1024;
 
-const SETTLED_BY: &[(&str, SettledBy)] = &[
+pub(super) const SETTLED_BY: &[(&str, SettledBy)] = &[
     ("invoice_credit", SettledBy::InvoiceCredit),
     ("transfer", SettledBy::Transfer),
     ("voucher", SettledBy::Voucher),

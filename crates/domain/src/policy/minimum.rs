@@ -30,7 +30,7 @@ pub enum Below {
     Forfeited,
 }
 
-const BELOW: &[(&str, Below)] =
+pub(crate) const BELOW: &[(&str, Below)] =
     &[("carried_over", Below::CarriedOver), ("forfeited", Below::Forfeited)];
 
 impl MinimumPayout {

@@ -19,7 +19,11 @@ mod file;
 mod file_tests;
 mod gates;
 mod interruption;
+#[cfg(test)]
+mod laws;
 mod minimum;
+#[cfg(test)]
+mod page_tests;
 mod reader;
 mod rule;
 mod sheet;

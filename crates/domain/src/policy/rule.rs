@@ -46,7 +46,7 @@ pub enum PaysIn {
     Voucher,
 }
 
-const PAYS_IN: &[(&str, PaysIn)] =
+pub(crate) const PAYS_IN: &[(&str, PaysIn)] =
     &[("money", PaysIn::Money), ("credit", PaysIn::Credit), ("voucher", PaysIn::Voucher)];
 
 /// The most that a rule gives, in all or for one grade.

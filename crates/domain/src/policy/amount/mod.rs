@@ -74,14 +74,14 @@ pub(crate) struct Given<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum FormulaName {
+pub(crate) enum FormulaName {
     FeeShare,
     PerUnit,
     Quota,
     Term,
 }
 
-const FORMULAS: &[(&str, FormulaName)] = &[
+pub(crate) const FORMULAS: &[(&str, FormulaName)] = &[
     ("per_unit", FormulaName::PerUnit),
     ("fee_share", FormulaName::FeeShare),
     ("quota", FormulaName::Quota),

@@ -33,6 +33,14 @@ pub struct CaseInput {
     pub(super) expect: Option<ExpectInput>,
 }
 
+impl CaseInput {
+    /// Says whether the case expects something.
+    #[must_use]
+    pub fn expects(&self) -> bool {
+        self.expect.is_some()
+    }
+}
+
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubscriptionInput {

@@ -71,10 +71,13 @@ pub fn parse_cases(json_text: &str) -> Result<Vec<CaseInput>, CaseError> {
 pub fn run(policies: &[Policy], case: &CaseInput) -> CaseOutcome {
     let decision = decide(policies, case);
     let difference = case.expect.as_ref().and_then(|expect| outcome::difference(expect, &decision));
-    CaseOutcome { name: case.name.clone(), decision, difference }
+    CaseOutcome { name: case.name.clone(), decision, difference, expected: case.expects() }
 }
 
 fn decide(policies: &[Policy], input: &CaseInput) -> Result<Reason, Refused> {
+    if policies.is_empty() {
+        return Err(Refused::invalid("policies", "there is none: name at least one"));
+    }
     let mut reasons = Vec::new();
     for policy in policies {
         reasons.push((policy, decide_under(policy, input)?));
@@ -96,3 +99,6 @@ fn decide_under(policy: &Policy, input: &CaseInput) -> Result<Reason, Refused> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod combine_tests;

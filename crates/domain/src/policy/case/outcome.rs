@@ -18,13 +18,15 @@ pub struct CaseOutcome {
     pub decision: Result<Reason, Refused>,
     /// How it differs from what the case expects; none where it does not, or where the case expects nothing.
     pub difference: Option<String>,
+    /// Whether the case expects something.
+    pub expected: bool,
 }
 
 impl CaseOutcome {
     /// Says whether the command that ran the case should succeed: it met its expectation, or had none and was decided.
     #[must_use]
-    pub fn is_good(&self, expected: bool) -> bool {
-        self.difference.is_none() && (expected || self.decision.is_ok())
+    pub fn is_good(&self) -> bool {
+        self.difference.is_none() && (self.expected || self.decision.is_ok())
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Nothing {
     pub text: String,
 }
 
-const UNITS: &[(&str, Count)] = &[
+pub(crate) const UNITS: &[(&str, Count)] = &[
     ("outage", Count::Outage),
     ("local_day", Count::LocalDay),
     ("late_answer_day", Count::LateAnswerDay { due_days: 0 }),

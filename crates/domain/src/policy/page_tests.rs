@@ -1,0 +1,64 @@
+//! `docs/policies.md` says what is so: its example is read, its cases run, and it names every word.
+
+use super::case::{parse_cases, run};
+use super::{Policy, conventions, fields};
+
+const PAGE: &str = include_str!("../../../../docs/policies.md");
+
+/// Gives the first block of a language.
+fn block(language: &str) -> &'static str {
+    let (_, rest) = PAGE.split_once(&format!("```{language}\n")).unwrap();
+    rest.split_once("\n```").unwrap().0
+}
+
+#[test]
+fn the_example_of_the_page_is_a_policy_and_its_cases_hold() {
+    let policy = Policy::parse("example.toml", block("toml")).unwrap();
+    let cases = parse_cases(block("json")).unwrap();
+    let mut failures = Vec::new();
+    for case in &cases {
+        let outcome = run(std::slice::from_ref(&policy), case);
+        assert!(case.expects(), "{}", case.name);
+        failures
+            .extend(outcome.difference.map(|difference| format!("{}: {difference}", case.name)));
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn the_page_names_every_word() {
+    fn names<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+        words.iter().map(|(word, _)| *word).collect()
+    }
+    let words = [
+        names(fields::VERSION_SELECTORS),
+        names(fields::ROUNDING_MODES),
+        names(fields::ROUNDING_POINTS),
+        names(fields::TRIGGER_MODES),
+        names(fields::FORCE_MAJEURE),
+        names(fields::COVERS),
+        names(conventions::DAY_COUNTS),
+        names(conventions::BLOCKS),
+        names(conventions::RESTORATION_DAYS),
+        names(conventions::ACCESSORIES),
+        names(fields::COMPONENT_CLASSES),
+        names(fields::SEGMENTS),
+        names(fields::GRADES),
+        names(fields::CONCURRENCES),
+        names(fields::KINDS),
+        names(fields::PAYERS),
+        names(super::minimum::BELOW),
+        names(super::file::SETTLED_BY),
+        names(super::rule::PAYS_IN),
+        names(super::count::UNITS),
+        names(super::amount::FORMULAS),
+    ];
+    for word in words.concat() {
+        assert!(PAGE.contains(&format!("`{word}`")), "{word} is not on the page");
+    }
+    for (variable, fields) in super::condition::FIELDS {
+        for field in *fields {
+            assert!(PAGE.contains(&format!("`{variable}.{field}`")), "{variable}.{field}");
+        }
+    }
+}
