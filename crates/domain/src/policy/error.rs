@@ -80,6 +80,16 @@ pub enum Refusal {
         /// The rule that calculates it.
         rule: String,
     },
+    /// A window is longer than anything that is counted day by day.
+    #[error("{component} was down from {from} for more than {limit_days} days: check its end")]
+    OutageTooLong {
+        /// The component.
+        component: String,
+        /// Its start.
+        from: Instant,
+        /// The limit.
+        limit_days: i64,
+    },
     /// The outage's impacts are more than are decided at once.
     #[error("the outage has more than {limit} impacts: split it")]
     TooManyImpacts {
@@ -98,6 +108,7 @@ impl Refusal {
             Refusal::OtherCurrency { .. } => "OTHER_CURRENCY",
             Refusal::ConditionFailed { .. } => "CONDITION_FAILED",
             Refusal::OutOfRange { .. } => "OUT_OF_RANGE",
+            Refusal::OutageTooLong { .. } => "OUTAGE_TOO_LONG",
             Refusal::TooManyImpacts { .. } => "TOO_MANY_IMPACTS",
         }
     }

@@ -13,7 +13,7 @@ use crate::remedy::Reason;
 use crate::time::Instant;
 
 /// The most impacts of an outage that are decided at once.
-pub const IMPACT_LIMIT: usize = 10_000;
+pub const IMPACT_LIMIT: usize = 1_000;
 
 /// The place of a reason in `Evaluator::reasons`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -15,7 +15,7 @@ pub(crate) struct Piece {
     /// How badly it was hit, on that plan.
     pub grade: Grade,
     /// The plan's place in the timeline's list.
-    pub plan: u8,
+    pub plan: u16,
     /// The component's place in the outage's sorted list of components.
     pub component: u16,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Stretch {
     pub from: Instant,
     pub to: Instant,
     pub grade: Grade,
-    pub plan: u8,
+    pub plan: u16,
 }
 
 impl Interruption {

@@ -16,6 +16,9 @@ use crate::facts::{Cause, Class, FeePeriod, Impact, Outage, Period, Severity, Su
 use crate::money::Money;
 use crate::time::Instant;
 
+/// The longest window, ten years: longer ones are slips of the pen, and every day of them would be counted.
+const LIMIT_DAYS: i64 = 3_660;
+
 /// A plan in force during the outage, as far as the policy sees it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct PlanSeen {
@@ -125,11 +128,16 @@ impl<'a> Reading<'a> {
             if begin >= to {
                 continue;
             }
+            if to.duration_since(begin).as_hours() > LIMIT_DAYS * 24 {
+                let component = impact.component.clone();
+                let (from, limit_days) = (impact.window.from, LIMIT_DAYS);
+                return Err(Refusal::OutageTooLong { component, from, limit_days });
+            }
             reached = reached.max(Missed::ForceMajeure);
             let Some(begin) = covered_from.map(|from| begin.max(from)) else { continue };
             if begin < to {
                 let grade = self.grade(impact, class, subscription, period);
-                let plan = u8::try_from(place).unwrap_or(u8::MAX);
+                let plan = u16::try_from(place).unwrap_or(u16::MAX);
                 pieces.push(Piece { from: begin, to, grade, plan, component });
             }
         }
@@ -203,7 +211,7 @@ impl<'a> Reading<'a> {
 
     /// Numbers the plans in force by time, so that plans from before the outage are not seen.
     fn renumber(&self, subscription: &Subscription, kept: &mut [Interruption]) -> Vec<PlanSeen> {
-        let mut places: BTreeSet<u8> = BTreeSet::new();
+        let mut places: BTreeSet<u16> = BTreeSet::new();
         for piece in kept.iter().flat_map(|interruption| &interruption.pieces) {
             places.insert(piece.plan);
         }
@@ -216,7 +224,7 @@ impl<'a> Reading<'a> {
         }
         for piece in kept.iter_mut().flat_map(|interruption| &mut interruption.pieces) {
             let before = places.range(..piece.plan).count();
-            piece.plan = u8::try_from(before).unwrap_or(u8::MAX);
+            piece.plan = u16::try_from(before).unwrap_or(u16::MAX);
         }
         let periods =
             places.iter().filter_map(|place| subscription.periods.get(usize::from(*place)));

@@ -45,7 +45,7 @@ impl FeeShare {
     /// Gives one line for each plan and rate; days on a plan without a fee give nothing.
     pub(super) fn drafts(&self, given: &Given<'_>) -> Result<Vec<Draft>, Refusal> {
         let out_of_range = Refusal::out_of_range(&given.rule.id);
-        let mut days: BTreeMap<(u8, i128, i128), (Exact, Vec<Date>)> = BTreeMap::new();
+        let mut days: BTreeMap<(u16, i128, i128), (Exact, Vec<Date>)> = BTreeMap::new();
         for unit in given.units {
             let Some((fee, fee_period)) = given.fee_of(unit)? else { continue };
             let rate = self.rate(fee, fee_period, unit.day).map_err(&out_of_range)?;

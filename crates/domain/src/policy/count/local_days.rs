@@ -20,7 +20,7 @@ pub(crate) fn count(
     zone: &TimeZone,
     conventions: &Conventions,
 ) -> Vec<Unit> {
-    let mut days: BTreeMap<(bool, Date), (Grade, Reverse<u8>)> = BTreeMap::new();
+    let mut days: BTreeMap<(bool, Date), (Grade, Reverse<u16>)> = BTreeMap::new();
     for interruption in interruptions {
         let restored_on = restoration_day(interruption, zone, conventions);
         for piece in &interruption.pieces {

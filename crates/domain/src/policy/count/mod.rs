@@ -21,7 +21,7 @@ pub struct Unit {
     /// How badly it was hit.
     pub grade: Grade,
     /// The place of the plan that was in force, in the list of plans seen.
-    pub plan: u8,
+    pub plan: u16,
 }
 
 /// A way of counting.
