@@ -45,6 +45,8 @@ create table person (
     locale text,
     iban text,
     payee_name text,
+    -- The version of the subscriber's own stream.
+    stream_version bigint not null default 0,
     primary key (subscriber)
 );
 

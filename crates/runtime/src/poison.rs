@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use ristoro_domain::time::Instant;
 use ristoro_log::{Envelope, Position, Record, Topic};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
@@ -75,7 +74,7 @@ pub(crate) async fn stop(
     problem: &str,
 ) -> Result<(), sqlx::Error> {
     let value = record.filter(|record| record.position == position).map(|one| one.value.clone());
-    let envelope = Envelope::decode(value.unwrap_or_else(Bytes::new)).ok();
+    let envelope = Envelope::decode(value.unwrap_or_default()).ok();
     let (stream, kind) = envelope.map_or_else(Default::default, |one| (one.stream, one.kind));
     tracing::error!(
         consumer = %consumer.name, schema = %consumer.schema, %position, stream, kind, problem,

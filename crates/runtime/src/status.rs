@@ -57,7 +57,8 @@ pub fn invalid_fields(violations: Vec<(String, String)>) -> Status {
 }
 
 /// As `invalid`, for a field whose fault has a reason of its own.
-pub(crate) fn invalid_reason(field: &str, problem: &str, reason: ErrorReason) -> Status {
+#[must_use]
+pub fn invalid_reason(field: &str, problem: &str, reason: ErrorReason) -> Status {
     violated(vec![(field.to_owned(), problem.to_owned())], reason)
 }
 

@@ -31,24 +31,22 @@ impl Decider for Settlement {
                 approve(state, assessment, *digest, *cap, approver)
             }
             Command::Reject { assessment, note } => reject(state, assessment, note),
-            Command::Cancel { assessment, note } => match status_for(state, assessment)? {
-                Status::Cancelled => Ok(None),
-                Status::Deciding => Ok(Some(Event::AssessmentCancelled {
+            Command::Cancel { assessment, note } => {
+                let open = is_to_change(state, assessment, Status::Deciding, Status::Cancelled)?;
+                let event = || Event::AssessmentCancelled {
                     assessment: assessment.clone(),
                     note: note.clone(),
-                })),
-                status => Err(wrong(assessment, status)),
-            },
+                };
+                Ok(open.then(event))
+            }
             Command::Complete { assessment, totals, chunks } => {
-                match status_for(state, assessment)? {
-                    Status::Completed => Ok(None),
-                    Status::Deciding => Ok(Some(Event::AssessmentCompleted {
-                        assessment: assessment.clone(),
-                        totals: totals.clone(),
-                        chunks: chunks.clone(),
-                    })),
-                    status => Err(wrong(assessment, status)),
-                }
+                let open = is_to_change(state, assessment, Status::Deciding, Status::Completed)?;
+                let event = || Event::AssessmentCompleted {
+                    assessment: assessment.clone(),
+                    totals: totals.clone(),
+                    chunks: chunks.clone(),
+                };
+                Ok(open.then(event))
             }
             Command::Stop { assessment, partition, found } => {
                 stop(state, assessment, *partition, *found)
@@ -91,8 +89,18 @@ impl Decider for Settlement {
     }
 }
 
-fn status_for(state: &State, assessment: &str) -> Result<Status, Rejection> {
-    state.get(assessment).map(|found| found.status)
+/// Tells whether an assessment is `from`, so that it can become `to`; not where it already is `to`.
+fn is_to_change(
+    state: &State,
+    assessment: &str,
+    from: Status,
+    to: Status,
+) -> Result<bool, Rejection> {
+    let status = state.get(assessment)?.status;
+    if status != from && status != to {
+        return Err(wrong(assessment, status));
+    }
+    Ok(status == from)
 }
 
 fn wrong(assessment: &str, status: Status) -> Rejection {
@@ -152,14 +160,9 @@ fn approve(
 }
 
 fn reject(state: &State, assessment: &str, note: &str) -> Result<Option<Event>, Rejection> {
-    match status_for(state, assessment)? {
-        Status::Rejected => Ok(None),
-        Status::Proposed => Ok(Some(Event::AssessmentRejected {
-            assessment: assessment.to_owned(),
-            note: note.to_owned(),
-        })),
-        status => Err(wrong(assessment, status)),
-    }
+    let open = is_to_change(state, assessment, Status::Proposed, Status::Rejected)?;
+    let (assessment, note) = (assessment.to_owned(), note.to_owned());
+    Ok(open.then_some(Event::AssessmentRejected { assessment, note }))
 }
 
 fn stop(
@@ -168,18 +171,9 @@ fn stop(
     partition: u32,
     found: [u8; 32],
 ) -> Result<Option<Event>, Rejection> {
-    let known = state.get(assessment)?;
-    match known.status {
-        Status::Stopped => Ok(None),
-        Status::Deciding => {
-            let expected = known.proposal.digests.get(partition as usize);
-            Ok(Some(Event::AssessmentStopped {
-                assessment: assessment.to_owned(),
-                partition,
-                expected: expected.copied().unwrap_or_default(),
-                found,
-            }))
-        }
-        status => Err(wrong(assessment, status)),
-    }
+    let open = is_to_change(state, assessment, Status::Deciding, Status::Stopped)?;
+    let expected = state.get(assessment)?.proposal.digests.get(partition as usize);
+    let expected = expected.copied().unwrap_or_default();
+    let assessment = assessment.to_owned();
+    Ok(open.then_some(Event::AssessmentStopped { assessment, partition, expected, found }))
 }

@@ -21,8 +21,10 @@ use crate::projections::assessment::AssessmentRow;
 /// The name of an assessment.
 pub const ASSESSMENT: &str = "assessments/{assessment}";
 const OUTAGE: &str = "outages/{outage}";
-const POLICY: &str = "policies/{policy}";
-const POLICY_VERSION: &str = "policies/{policy}/versions/{version}";
+/// The name of a policy.
+pub const POLICY: &str = "policies/{policy}";
+/// The name of a version of a policy.
+pub const POLICY_VERSION: &str = "policies/{policy}/versions/{version}";
 
 /// Reads `outages/{outage}`.
 pub fn outage_id(field: &str, name: &str) -> Result<String, Status> {

@@ -4,3 +4,6 @@ pub mod assessment;
 pub mod assessment_message;
 pub mod entitlement;
 mod explain;
+pub mod policy;
+pub mod subscription;
+mod subscription_message;

@@ -2,8 +2,11 @@
 
 pub mod assessment;
 pub mod decision;
+pub mod holding;
 pub mod outage_event;
+pub mod person;
 pub mod policy;
+pub mod roster;
 pub mod stored;
 pub mod subscription;
 pub mod subscription_history;

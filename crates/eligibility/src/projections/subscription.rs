@@ -101,6 +101,54 @@ pub async fn ids(
     Ok(rows.into_iter().map(pair).collect())
 }
 
+const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
+                       currencies, fee_periods, valid_from, valid_to";
+
+/// Gives a subscription as it is now, with its reports.
+///
+/// # Errors
+/// The database's.
+pub async fn current(
+    connection: &mut PgConnection,
+    number: u64,
+) -> Result<Option<RosterRow>, sqlx::Error> {
+    let text =
+        format!("select {COLUMNS} from subscription where number = $1 and superseded_at is null");
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(signed(number))
+        .fetch_optional(&mut *connection)
+        .await?;
+    let Some(mut row) = row.as_ref().map(roster_row).transpose()? else { return Ok(None) };
+    let last = i64::MAX.unsigned_abs();
+    let mut reports = reports(connection, signed(number) - 1, number, last).await?;
+    row.reports = reports.remove(&number).unwrap_or_default();
+    Ok(Some(row))
+}
+
+/// Lists subscriptions as they are now, of a (subscriber, service) or of all, in number order after a number.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    connection: &mut PgConnection,
+    (subscriber, service): (Option<&str>, Option<&str>),
+    after: u64,
+    limit: i64,
+) -> Result<Vec<RosterRow>, sqlx::Error> {
+    let text = format!(
+        "select {COLUMNS} from subscription where number > $1 and superseded_at is null \
+         and ($2::text is null or subscriber = $2) and ($3::text is null or service = $3) order by number limit $4"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(signed(after))
+        .bind(subscriber)
+        .bind(service)
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(roster_row).collect()
+}
+
 async fn reports(
     connection: &mut PgConnection,
     after: i64,
@@ -123,7 +171,7 @@ async fn reports(
     Ok(reports)
 }
 
-fn roster_row(row: &PgRow) -> Result<RosterRow, sqlx::Error> {
+pub(super) fn roster_row(row: &PgRow) -> Result<RosterRow, sqlx::Error> {
     let subscription = Subscription {
         id: row.try_get("subscription")?,
         service: row.try_get("service")?,

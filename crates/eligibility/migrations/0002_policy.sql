@@ -1,0 +1,17 @@
+-- Published policies, folded from ristoro.policy.v1.
+
+create table policy (
+    policy text not null,
+    policy_version text not null,
+    text text not null,
+    sha256 bytea not null,
+    partition integer not null,
+    record_offset bigint not null,
+    -- Microseconds since the epoch.
+    published_at bigint not null,
+    published_by text not null,
+    -- Why it is retired; null while it may be used.
+    retired text,
+    stream_version bigint not null,
+    primary key (policy, policy_version)
+);

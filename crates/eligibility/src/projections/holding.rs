@@ -1,0 +1,237 @@
+//! A subscription's state as a row, and the row as a state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ristoro_domain::facts::{Class, FeePeriod, Segment};
+use ristoro_domain::money::Money;
+use ristoro_domain::roster::{Contact, Payee, Profile, partition_of_number};
+use ristoro_domain::subscriber::{Base, Holding, Stretch};
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::stored::{partition_number, signed, unsigned};
+use super::subscription::{RosterRow, roster_row};
+
+/// A holding's columns; one element per stretch.
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
+    pub(super) number: i64,
+    pub(super) segment: i16,
+    pub(super) class: i16,
+    pub(super) plans: Vec<String>,
+    pub(super) fees: Vec<Option<i64>>,
+    pub(super) currencies: Vec<Option<String>>,
+    pub(super) fee_periods: Vec<i16>,
+    pub(super) valid_from: Vec<i64>,
+    pub(super) valid_to: Vec<i64>,
+}
+
+impl Columns {
+    pub(super) fn of(holding: &Holding) -> Self {
+        let profile = &holding.last().profile;
+        let stretches = &holding.stretches;
+        let fee = |stretch: &Stretch| stretch.profile.fee;
+        Self {
+            number: signed(holding.number),
+            segment: match profile.segment {
+                Segment::Consumer => 1,
+                Segment::Business => 2,
+            },
+            class: match profile.class {
+                Class::Principal => 1,
+                Class::Accessory => 2,
+                Class::Free => 3,
+            },
+            plans: stretches.iter().map(|stretch| stretch.profile.plan.clone()).collect(),
+            fees: stretches.iter().map(|stretch| fee(stretch).map(|fee| fee.minor)).collect(),
+            currencies: stretches
+                .iter()
+                .map(|stretch| fee(stretch).map(|fee| fee.currency.code().to_owned()))
+                .collect(),
+            fee_periods: stretches
+                .iter()
+                .map(|stretch| match stretch.profile.fee_period {
+                    FeePeriod::Month => 1,
+                    FeePeriod::Year => 2,
+                })
+                .collect(),
+            valid_from: stretches.iter().map(|stretch| stretch.from.as_microsecond()).collect(),
+            valid_to: stretches
+                .iter()
+                .map(|stretch| stretch.to.map_or(i64::MAX, |to| to.as_microsecond()))
+                .collect(),
+        }
+    }
+}
+
+/// Records a state.
+pub(super) async fn insert(
+    tx: &mut PgConnection,
+    recorded_at: i64,
+    subscriber: &str,
+    subscription: &str,
+    holding: &Holding,
+) -> Result<(), sqlx::Error> {
+    let columns = Columns::of(holding);
+    let profile = &holding.last().profile;
+    sqlx::query(
+        "insert into subscription (number, recorded_at, partition, subscription, subscriber, service, segment, \
+         class, cohort, plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
+    .bind(columns.number)
+    .bind(recorded_at)
+    .bind(partition_number(partition_of_number(holding.number)))
+    .bind(subscription)
+    .bind(subscriber)
+    .bind(&profile.service)
+    .bind(columns.segment)
+    .bind(columns.class)
+    .bind(&profile.cohort)
+    .bind(columns.plans)
+    .bind(columns.fees)
+    .bind(columns.currencies)
+    .bind(columns.fee_periods)
+    .bind(columns.valid_from)
+    .bind(columns.valid_to)
+    .execute(tx)
+    .await
+    .map(|_| ())
+}
+
+/// Records a state in place of the current one, which stays as history.
+pub(super) async fn supersede(
+    tx: &mut PgConnection,
+    recorded_at: i64,
+    subscriber: &str,
+    subscription: &str,
+    holding: &Holding,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update subscription set superseded_at = $2 where number = $1 and superseded_at is null",
+    )
+    .bind(signed(holding.number))
+    .bind(recorded_at)
+    .execute(&mut *tx)
+    .await?;
+    insert(tx, recorded_at, subscriber, subscription, holding).await
+}
+
+const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
+                       currencies, fee_periods, valid_from, valid_to";
+
+/// Gives the current state of a subscription.
+pub(super) async fn current(
+    tx: &mut PgConnection,
+    subscriber: &str,
+    subscription: &str,
+) -> Result<Option<Holding>, sqlx::Error> {
+    let text = format!(
+        "select {COLUMNS} from subscription where subscriber = $1 and subscription = $2 and superseded_at is null"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(subscriber)
+        .bind(subscription)
+        .fetch_optional(tx)
+        .await?;
+    row.as_ref().map(|row| Ok(holding_of(&roster_row(row)?))).transpose()
+}
+
+/// Which state of a subscription is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recorded {
+    /// As it came to the roster: what a subscriber's own stream begins with.
+    First,
+    /// As it is now.
+    Current,
+}
+
+/// Gives what is recorded of subscribers: their subscriptions, contact and payee.
+///
+/// # Errors
+/// The database's.
+pub async fn people(
+    connection: &mut PgConnection,
+    subscribers: &[String],
+    recorded: Recorded,
+) -> Result<BTreeMap<String, Base>, sqlx::Error> {
+    let mut people: BTreeMap<String, Base> = BTreeMap::new();
+    let direction = match recorded {
+        Recorded::First => "asc",
+        Recorded::Current => "desc",
+    };
+    let text = format!(
+        "select distinct on (number) {COLUMNS} from subscription where subscriber = any($1) \
+         order by number, recorded_at {direction}"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(subscribers)
+        .fetch_all(&mut *connection)
+        .await?;
+    for row in &rows {
+        let row = roster_row(row)?;
+        let base = people.entry(row.subscriber.clone()).or_default();
+        base.holdings.insert(row.subscription.id.clone(), holding_of(&row));
+    }
+    let rows = sqlx::query(
+        "select subscriber, email, phone, locale, iban, payee_name from person where subscriber = any($1)",
+    )
+    .bind(subscribers)
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        let (contact, payee) = person(row)?;
+        let base = people.entry(row.try_get("subscriber")?).or_default();
+        (base.contact, base.payee) = (contact, payee);
+    }
+    Ok(people)
+}
+
+/// Gives the numbers that were set aside for subscriptions of these subscribers.
+///
+/// # Errors
+/// The database's.
+pub async fn reserved(
+    connection: &mut PgConnection,
+    subscribers: &[String],
+) -> Result<BTreeMap<(String, String), u64>, sqlx::Error> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "select subscriber, subscription, number from reserved_number where subscriber = any($1)",
+    )
+    .bind(subscribers)
+    .fetch_all(connection)
+    .await?;
+    let entry = |(subscriber, subscription, number)| ((subscriber, subscription), unsigned(number));
+    Ok(rows.into_iter().map(entry).collect())
+}
+
+fn person(row: &PgRow) -> Result<(Contact, Option<Payee>), sqlx::Error> {
+    let contact = Contact {
+        email: row.try_get("email")?,
+        phone: row.try_get("phone")?,
+        locale: row.try_get("locale")?,
+    };
+    let iban: Option<String> = row.try_get("iban")?;
+    let name: Option<String> = row.try_get("payee_name")?;
+    let payee = iban.map(|iban| Payee { iban, name: name.unwrap_or_default() });
+    Ok((contact, payee))
+}
+
+fn holding_of(row: &RosterRow) -> Holding {
+    let subscription = &row.subscription;
+    let stretch = |period: &ristoro_domain::facts::Period| Stretch {
+        profile: Arc::new(Profile {
+            service: subscription.service.clone(),
+            plan: period.plan.clone(),
+            segment: subscription.segment,
+            class: subscription.class,
+            cohort: subscription.cohort.clone(),
+            fee: period.fee.map(|fee| Money::new(fee.minor, fee.currency)),
+            fee_period: period.fee_period,
+        }),
+        from: period.window.from,
+        to: period.window.to,
+    };
+    Holding { number: row.number, stretches: subscription.periods.iter().map(stretch).collect() }
+}
