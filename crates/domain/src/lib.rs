@@ -5,12 +5,15 @@
 pub mod columns;
 pub mod decided;
 pub mod decider;
+pub mod dispatch;
 pub mod facts;
 pub mod money;
+pub mod notice;
 pub mod ops;
 pub mod outage;
 pub mod policy;
 pub mod policy_registry;
+pub mod recipient;
 pub mod remedy;
 pub mod roster;
 pub mod rounding;

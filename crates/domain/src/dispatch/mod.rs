@@ -1,0 +1,360 @@
+//! A dispatch: how the notices of one chunk go out over one channel, wave by wave and block by block.
+//!
+//! Sending cannot be undone or asked about afterwards. So one owner at a time works on a wave, reports each block
+//! before it begins the next, and whoever takes over leaves the block in between alone.
+
+pub mod wave;
+
+#[cfg(test)]
+mod tests;
+
+use crate::decider::Decider;
+use crate::time::Instant;
+
+/// How many places one block has at most.
+pub const BLOCK_SIZE: usize = 50;
+
+/// What became of one message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Outcome {
+    /// The next server took it.
+    Sent,
+    /// It was refused for good.
+    Refused,
+    /// Whether it was taken is not known; a person decides.
+    Unknown,
+    /// There is no address, or none is wanted.
+    NoChannel,
+    /// It was put off again and again; it was certainly not taken.
+    Deferred,
+}
+
+/// What is asked of a dispatch. `claim` names the attempt to own a wave.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Begins a wave. Places that are in an earlier wave are left out.
+    Start {
+        /// The owner's claim.
+        claim: String,
+        /// When these mailboxes were back.
+        at: Instant,
+        /// The outage's position that this was computed from.
+        outage_position: String,
+        /// Places of the chunk, ascending.
+        places: Vec<u32>,
+    },
+    /// Goes on with a wave whose owner is gone.
+    TakeOver {
+        /// The new owner's claim.
+        claim: String,
+        /// The version of the wave's start.
+        started_version: u64,
+    },
+    /// Leaves a wave between two blocks.
+    HandBack {
+        /// The owner's claim.
+        claim: String,
+        /// The version of the wave's start.
+        started_version: u64,
+    },
+    /// States what became of the next block.
+    Report {
+        /// The owner's claim.
+        claim: String,
+        /// The version of the wave's start.
+        started_version: u64,
+        /// The block, from 0.
+        block: u32,
+        /// One outcome for each place of the block.
+        outcomes: Vec<Outcome>,
+    },
+}
+
+/// What has happened to a dispatch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A wave began.
+    DispatchStarted {
+        /// The owner's claim.
+        claim: String,
+        /// When these mailboxes were back.
+        at: Instant,
+        /// The outage's position that this was computed from.
+        outage_position: String,
+        /// Places of the chunk, ascending.
+        places: Vec<u32>,
+    },
+    /// Somebody else goes on with a wave.
+    DispatchTakenOver {
+        /// The new owner's claim.
+        claim: String,
+        /// The version of the wave's start.
+        started_version: u64,
+    },
+    /// The owner left a wave with nothing under way.
+    DispatchHandedBack {
+        /// The version of the wave's start.
+        started_version: u64,
+    },
+    /// What became of a block.
+    DispatchReported {
+        /// The version of the wave's start.
+        started_version: u64,
+        /// The block, from 0.
+        block: u32,
+        /// One outcome for each place of the block.
+        outcomes: Vec<Outcome>,
+    },
+}
+
+/// Why not.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Rejection {
+    /// A wave needs members, in order.
+    #[error("the {count} places of a wave must be there and ascend")]
+    Places {
+        /// How many there are.
+        count: usize,
+    },
+    /// There is no such wave.
+    #[error("no wave of this dispatch began at version {started_version}")]
+    NoSuchWave {
+        /// The version that was named.
+        started_version: u64,
+    },
+    /// Somebody else owns the wave.
+    #[error("the wave of version {started_version} is owned by another claim: leave it")]
+    NotOwner {
+        /// The wave.
+        started_version: u64,
+    },
+    /// All its blocks are through.
+    #[error("all {blocks} blocks of the wave of version {started_version} are through")]
+    Finished {
+        /// The wave.
+        started_version: u64,
+        /// How many blocks it has.
+        blocks: u32,
+    },
+    /// Another block is next.
+    #[error("block {block} is not the next: report block {next_block}")]
+    NotNext {
+        /// The block that was reported.
+        block: u32,
+        /// The block that is next.
+        next_block: u32,
+    },
+    /// There must be one outcome for each place.
+    #[error("block {block} has {places} places, the report has {outcomes} outcomes")]
+    Outcomes {
+        /// The block.
+        block: u32,
+        /// Its places.
+        places: usize,
+        /// The outcomes reported.
+        outcomes: usize,
+    },
+}
+
+/// People whose mailboxes came back at one time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wave {
+    /// The version of its start on the stream.
+    pub started_version: u64,
+    /// When these mailboxes were back.
+    pub at: Instant,
+    /// Its places, without those of earlier waves.
+    pub places: Vec<u32>,
+    /// The claim that owns it; none while it was handed back.
+    pub owner: Option<String>,
+    /// The first block that nobody has reported or left in doubt.
+    pub next_block: u32,
+}
+
+/// The decider of `dispatch/{assessment}/{partition}/{chunk}/{channel}`, and its state.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Dispatch {
+    /// The version of the last event.
+    pub version: u64,
+    /// The waves, in the order in which they began.
+    pub waves: Vec<Wave>,
+}
+
+impl Wave {
+    /// Counts its blocks.
+    #[must_use]
+    pub fn blocks(&self) -> u32 {
+        let blocks = self.places.len().div_ceil(BLOCK_SIZE);
+        u32::try_from(blocks).expect("a chunk has far fewer than 2^32 places")
+    }
+
+    /// Tells whether every block is through.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.next_block >= self.blocks()
+    }
+
+    /// Gives the places of a block; none beyond the last.
+    #[must_use]
+    pub fn block(&self, block: u32) -> &[u32] {
+        self.places.chunks(BLOCK_SIZE).nth(block as usize).unwrap_or_default()
+    }
+
+    /// Gives the block of a place, where the place is in this wave.
+    #[must_use]
+    pub fn block_of(&self, place: u32) -> Option<u32> {
+        let index = self.places.binary_search(&place).ok()?;
+        u32::try_from(index / BLOCK_SIZE).ok()
+    }
+}
+
+impl Dispatch {
+    /// Gives a wave by the version of its start.
+    #[must_use]
+    pub fn wave(&self, started_version: u64) -> Option<&Wave> {
+        self.waves.iter().find(|wave| wave.started_version == started_version)
+    }
+
+    /// Gives the wave that a place is in.
+    #[must_use]
+    pub fn wave_of(&self, place: u32) -> Option<&Wave> {
+        self.waves.iter().find(|wave| wave.places.binary_search(&place).is_ok())
+    }
+
+    /// Gives the places that an event leaves in doubt: those of the block that a lost owner may have been sending.
+    ///
+    /// To be asked of the state before the event.
+    #[must_use]
+    pub fn left_in_doubt(&self, event: &Event) -> &[u32] {
+        let Event::DispatchTakenOver { started_version, .. } = event else { return &[] };
+        match self.wave(*started_version) {
+            Some(wave) if wave.owner.is_some() => wave.block(wave.next_block),
+            Some(_) | None => &[],
+        }
+    }
+
+    fn known(&self, started_version: u64) -> Result<&Wave, Rejection> {
+        self.wave(started_version).ok_or(Rejection::NoSuchWave { started_version })
+    }
+
+    fn owned(&self, started_version: u64, claim: &str) -> Result<&Wave, Rejection> {
+        let wave = self.known(started_version)?;
+        match wave.owner.as_deref() == Some(claim) {
+            true => Ok(wave),
+            false => Err(Rejection::NotOwner { started_version }),
+        }
+    }
+
+    fn without_started(&self, places: &[u32]) -> Vec<u32> {
+        places.iter().copied().filter(|place| self.wave_of(*place).is_none()).collect()
+    }
+}
+
+impl Decider for Dispatch {
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+    type State = Self;
+
+    fn decide(state: &Self, command: &Command) -> Result<Option<Event>, Rejection> {
+        match command {
+            Command::Start { claim, at, outage_position, places } => {
+                if places.is_empty() || !places.is_sorted_by(|one, next| one < next) {
+                    return Err(Rejection::Places { count: places.len() });
+                }
+                let places = state.without_started(places);
+                let (claim, outage_position) = (claim.clone(), outage_position.clone());
+                let any = !places.is_empty();
+                Ok(any.then_some(Event::DispatchStarted {
+                    claim,
+                    at: *at,
+                    outage_position,
+                    places,
+                }))
+            }
+            Command::TakeOver { claim, started_version } => {
+                take_over(state, claim, *started_version)
+            }
+            Command::HandBack { claim, started_version } => {
+                let (wave, started_version) = (state.known(*started_version)?, *started_version);
+                if wave.owner.is_none() {
+                    return Ok(None);
+                }
+                state.owned(started_version, claim)?;
+                Ok(Some(Event::DispatchHandedBack { started_version }))
+            }
+            Command::Report { claim, started_version, block, outcomes } => {
+                report(state.owned(*started_version, claim)?, *block, outcomes)
+            }
+        }
+    }
+
+    fn evolve(mut state: Self, event: &Event) -> Self {
+        state.version += 1;
+        let version = state.version;
+        match event {
+            Event::DispatchStarted { claim, at, places, .. } => {
+                let places = state.without_started(places);
+                let owner = Some(claim.clone());
+                let wave = Wave { started_version: version, at: *at, places, owner, next_block: 0 };
+                state.waves.push(wave);
+            }
+            Event::DispatchTakenOver { claim, started_version } => {
+                if let Some(wave) = find(&mut state, *started_version) {
+                    let lost = wave.owner.is_some() && !wave.is_finished();
+                    wave.next_block += u32::from(lost);
+                    wave.owner = Some(claim.clone());
+                }
+            }
+            Event::DispatchHandedBack { started_version } => {
+                if let Some(wave) = find(&mut state, *started_version) {
+                    wave.owner = None;
+                }
+            }
+            Event::DispatchReported { started_version, block, .. } => {
+                if let Some(wave) = find(&mut state, *started_version) {
+                    wave.next_block = wave.next_block.max(block + 1);
+                }
+            }
+        }
+        state
+    }
+}
+
+fn take_over(
+    state: &Dispatch,
+    claim: &str,
+    started_version: u64,
+) -> Result<Option<Event>, Rejection> {
+    let wave = state.known(started_version)?;
+    if wave.owner.as_deref() == Some(claim) {
+        return Ok(None);
+    }
+    if wave.is_finished() {
+        return Err(Rejection::Finished { started_version, blocks: wave.blocks() });
+    }
+    Ok(Some(Event::DispatchTakenOver { claim: claim.to_owned(), started_version }))
+}
+
+fn report(wave: &Wave, block: u32, outcomes: &[Outcome]) -> Result<Option<Event>, Rejection> {
+    let (started_version, next_block) = (wave.started_version, wave.next_block);
+    if block < next_block {
+        return Ok(None);
+    }
+    if wave.is_finished() {
+        return Err(Rejection::Finished { started_version, blocks: wave.blocks() });
+    }
+    if block > next_block {
+        return Err(Rejection::NotNext { block, next_block });
+    }
+    let places = wave.block(block).len();
+    if outcomes.len() != places {
+        return Err(Rejection::Outcomes { block, places, outcomes: outcomes.len() });
+    }
+    let outcomes = outcomes.to_vec();
+    Ok(Some(Event::DispatchReported { started_version, block, outcomes }))
+}
+
+fn find(state: &mut Dispatch, started_version: u64) -> Option<&mut Wave> {
+    state.waves.iter_mut().find(|wave| wave.started_version == started_version)
+}

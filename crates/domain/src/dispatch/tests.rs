@@ -1,0 +1,141 @@
+//! The rules of a dispatch, one line each.
+
+use super::*;
+use crate::decider::{check, fold};
+
+const LATER: &str = "2023-01-28T20:00:00Z";
+
+fn at() -> Instant {
+    "2023-01-26T14:45:00Z".parse().unwrap()
+}
+
+fn start(claim: &str, places: &[u32]) -> Command {
+    Command::Start {
+        claim: claim.to_owned(),
+        at: at(),
+        outage_position: "ristoro.outage.v1/0/7".to_owned(),
+        places: places.to_vec(),
+    }
+}
+
+fn started(claim: &str, places: &[u32]) -> Event {
+    Event::DispatchStarted {
+        claim: claim.to_owned(),
+        at: at(),
+        outage_position: "ristoro.outage.v1/0/7".to_owned(),
+        places: places.to_vec(),
+    }
+}
+
+fn take_over(claim: &str) -> Command {
+    Command::TakeOver { claim: claim.to_owned(), started_version: 1 }
+}
+
+fn taken_over(claim: &str) -> Event {
+    Event::DispatchTakenOver { claim: claim.to_owned(), started_version: 1 }
+}
+
+fn report(claim: &str, block: u32, outcomes: &[Outcome]) -> Command {
+    let (claim, outcomes) = (claim.to_owned(), outcomes.to_vec());
+    Command::Report { claim, started_version: 1, block, outcomes }
+}
+
+fn reported(block: u32, outcomes: &[Outcome]) -> Event {
+    Event::DispatchReported { started_version: 1, block, outcomes: outcomes.to_vec() }
+}
+
+fn hand_back(claim: &str) -> Command {
+    Command::HandBack { claim: claim.to_owned(), started_version: 1 }
+}
+
+const HANDED_BACK: Event = Event::DispatchHandedBack { started_version: 1 };
+
+#[track_caller]
+fn decides(given: &[Event], when: &Command, then: Result<Option<Event>, Rejection>) {
+    check::<Dispatch>(given, when, then);
+}
+
+fn many() -> Vec<u32> {
+    (0..120).collect()
+}
+
+#[test]
+fn a_person_is_in_one_wave_only() {
+    decides(&[], &start("a", &[0, 2]), Ok(Some(started("a", &[0, 2]))));
+    let given = [started("a", &[0, 2])];
+    decides(&given, &start("b", &[0, 1, 2, 3]), Ok(Some(started("b", &[1, 3]))));
+    decides(&given, &start("b", &[0, 2]), Ok(None));
+    let state = fold::<Dispatch>(&[started("a", &[0, 2]), started("b", &[1, 2])]);
+    assert_eq!(state.wave(2).unwrap().places, [1]);
+    assert_eq!(state.wave_of(2).unwrap().started_version, 1);
+}
+
+#[test]
+fn a_wave_has_members_in_order() {
+    decides(&[], &start("a", &[]), Err(Rejection::Places { count: 0 }));
+    decides(&[], &start("a", &[1, 1]), Err(Rejection::Places { count: 2 }));
+}
+
+#[test]
+fn the_owner_reports_block_by_block() {
+    let given = [started("a", &many())];
+    let (fifty, twenty) = ([Outcome::Sent; 50], [Outcome::Refused; 20]);
+    decides(&given, &report("a", 0, &fifty), Ok(Some(reported(0, &fifty))));
+    decides(&given, &report("b", 0, &fifty), Err(Rejection::NotOwner { started_version: 1 }));
+    let not_next = Rejection::NotNext { block: 1, next_block: 0 };
+    decides(&given, &report("a", 1, &fifty), Err(not_next));
+    let short = Rejection::Outcomes { block: 0, places: 50, outcomes: 20 };
+    decides(&given, &report("a", 0, &twenty), Err(short));
+    let given = [started("a", &many()), reported(0, &fifty), reported(1, &fifty)];
+    decides(&given, &report("a", 2, &twenty), Ok(Some(reported(2, &twenty))));
+    let done = [&given[..], &[reported(2, &twenty)]].concat();
+    assert!(fold::<Dispatch>(&done).wave(1).unwrap().is_finished());
+    let finished = Rejection::Finished { started_version: 1, blocks: 3 };
+    decides(&done, &report("a", 3, &twenty), Err(finished.clone()));
+    decides(&done, &take_over("b"), Err(finished));
+    let unknown = Rejection::NoSuchWave { started_version: 1 };
+    decides(&[], &take_over("b"), Err(unknown));
+}
+
+#[test]
+fn a_takeover_leaves_the_block_after_the_last_report_in_doubt() {
+    let fifty = [Outcome::Sent; 50];
+    let given = [started("a", &many()), reported(0, &fifty)];
+    decides(&given, &take_over("b"), Ok(Some(taken_over("b"))));
+    let before = fold::<Dispatch>(&given);
+    assert_eq!(before.left_in_doubt(&taken_over("b")), (50..100).collect::<Vec<_>>());
+    let given = [&given[..], &[taken_over("b")]].concat();
+    let after = fold::<Dispatch>(&given);
+    assert_eq!(after.wave(1).unwrap().next_block, 2);
+    decides(&given, &report("a", 1, &fifty), Err(Rejection::NotOwner { started_version: 1 }));
+    let twenty = [Outcome::Sent; 20];
+    decides(&given, &report("b", 2, &twenty), Ok(Some(reported(2, &twenty))));
+    assert_eq!(after.left_in_doubt(&taken_over("c")), (100..120).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_was_handed_back_leaves_nothing_in_doubt() {
+    let given = [started("a", &many()), reported(0, &[Outcome::Sent; 50])];
+    decides(&given, &hand_back("a"), Ok(Some(HANDED_BACK)));
+    decides(&given, &hand_back("b"), Err(Rejection::NotOwner { started_version: 1 }));
+    let given = [&given[..], &[HANDED_BACK]].concat();
+    let state = fold::<Dispatch>(&given);
+    assert!(state.left_in_doubt(&taken_over("b")).is_empty());
+    let after = Dispatch::evolve(state, &taken_over("b"));
+    assert_eq!(after.wave(1).unwrap().next_block, 1);
+    decides(&given, &take_over("b"), Ok(Some(taken_over("b"))));
+    decides(&given, &report("a", 1, &[]), Err(Rejection::NotOwner { started_version: 1 }));
+}
+
+#[test]
+fn a_later_restoration_is_a_later_wave() {
+    let later = Event::DispatchStarted {
+        claim: "b".to_owned(),
+        at: LATER.parse().unwrap(),
+        outage_position: "ristoro.outage.v1/0/9".to_owned(),
+        places: vec![1],
+    };
+    let state = fold::<Dispatch>(&[started("a", &[0]), later]);
+    let times: Vec<String> = state.waves.iter().map(|wave| wave.at.to_string()).collect();
+    assert_eq!(times, ["2023-01-26T14:45:00Z", LATER]);
+}
