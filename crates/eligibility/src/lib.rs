@@ -47,15 +47,15 @@ pub fn is_journaled(topic: Topic, _stream: &str) -> bool {
     matches!(topic, Topic::Subscriber | Topic::Policy | Topic::Settlement)
 }
 
-/// Gives what the running service answers.
+/// Adds what the running service answers.
 #[must_use]
-pub fn routes(service: &Service) -> GrpcRoutes {
+pub fn routes(routes: GrpcRoutes, service: &Service) -> GrpcRoutes {
     let (views, commands) = (service.views(), service.commands().clone());
     let assessments =
         grpc::assessment::Assessments::new(views.clone(), commands.clone(), service.shutdown());
     let policies = grpc::policy::Policies::new(views.clone(), commands.clone());
     let subscriptions = grpc::subscription::Subscriptions::new(views.clone(), commands);
-    GrpcRoutes::new()
+    routes
         .with(SubscriptionServiceServer::new(subscriptions))
         .with(PolicyServiceServer::new(policies))
         .with(AssessmentServiceServer::new(assessments))

@@ -34,12 +34,12 @@ pub fn spec() -> ServiceSpec {
     }
 }
 
-/// Gives what the running service answers.
+/// Adds what the running service answers.
 #[must_use]
-pub fn routes(service: &Service) -> GrpcRoutes {
+pub fn routes(routes: GrpcRoutes, service: &Service) -> GrpcRoutes {
     let outages = grpc::outage::Outages::new(service.views(), service.commands().clone());
     let signals = grpc::signal::Signals::new(service.views(), service.commands().clone());
-    GrpcRoutes::new()
+    routes
         .with(OutageServiceServer::new(outages))
         .with(SignalServiceServer::new(signals))
 }

@@ -1,2 +1,83 @@
-//! ristoro.
-fn main() {}
+//! The command line: services, the developers' stack, and the operators' and analysts' verbs.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod client;
+mod demo;
+mod output;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns a service outage into settled compensation.
+#[derive(Debug, Parser)]
+#[command(name = "ristoro", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs all services in one process on throw-away local servers
+    Dev(verbs::dev::Dev),
+    /// Runs the outage service
+    Outage(verbs::outage::Outage),
+    /// Runs the eligibility service
+    Eligibility(verbs::service::Run),
+    /// Asks a running service whether it is ready; for container health checks
+    Healthcheck(verbs::service::Healthcheck),
+    /// Checks, lists and tries out policies; needs no server
+    Policy(verbs::policy::Policy),
+    /// Generates and imports subscriptions
+    Subscriptions(verbs::subscriptions::Subscriptions),
+    /// Simulates, proposes, approves and follows assessments
+    Assessment(verbs::assessment::Assessment),
+    /// Says why a subscription gets what it gets, or nothing
+    Explain(verbs::explain::Explain),
+    /// Plays a case through the public API
+    Demo(verbs::play::Demo),
+}
+
+/// How a verb ended when nothing failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    Yes,
+    No,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().verb {
+        Verb::Dev(verb) => verb.run().await,
+        Verb::Outage(verb) => verb.run().await,
+        Verb::Eligibility(verb) => verb.run(verbs::service::eligibility).await,
+        Verb::Healthcheck(verb) => verb.run().await,
+        Verb::Policy(verb) => verb.run(),
+        Verb::Subscriptions(verb) => verb.run().await,
+        Verb::Assessment(verb) => verb.run().await,
+        Verb::Explain(verb) => verb.run().await,
+        Verb::Demo(verb) => verb.run().await,
+    };
+    match result {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::No) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("ristoro: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// 69 where a service cannot be reached, 78 for the configuration, 1 otherwise.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<ristoro_runtime::config::ConfigError>().is_some() {
+        return 78;
+    }
+    let unavailable = error
+        .downcast_ref::<tonic::Status>()
+        .is_some_and(|status| status.code() == tonic::Code::Unavailable)
+        || error.downcast_ref::<tonic::transport::Error>().is_some();
+    if unavailable { 69 } else { 1 }
+}

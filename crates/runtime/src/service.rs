@@ -19,6 +19,7 @@ use crate::telemetry::Telemetry;
 use crate::views::Views;
 
 pub(crate) mod core;
+pub mod run;
 mod settings;
 mod start;
 mod supervise;

@@ -9,7 +9,7 @@ use ristoro_outage::{routes, spec};
 use ristoro_proto::ops::v1::ErrorReason;
 use ristoro_proto::outage::v1::outage_service_client::OutageServiceClient;
 use ristoro_proto::outage::v1::signal_service_client::SignalServiceClient;
-use ristoro_runtime::grpc::{Principals, ServeError, ServeOptions, bind, serve};
+use ristoro_runtime::grpc::{GrpcRoutes, Principals, ServeError, ServeOptions, bind, serve};
 use ristoro_runtime::service::{Service, Settings};
 use ristoro_runtime::status::reason_text;
 use ristoro_runtime::telemetry::Telemetry;
@@ -66,7 +66,7 @@ pub async fn start() -> Running {
         shutdown_bound: Duration::from_secs(5),
         telemetry,
     };
-    let server = tokio::spawn(serve(listener, routes(&service), options, shutdown.clone()));
+    let server = tokio::spawn(serve(listener, routes(GrpcRoutes::new(), &service), options, shutdown.clone()));
     let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
     Running { service, pool, postgres, channel, shutdown, server }
 }

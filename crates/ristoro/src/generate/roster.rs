@@ -277,7 +277,7 @@ impl Person {
             address: format!("{}.{}.{number}", plain(given), plain(family)),
             locale,
             business: random.chance(30),
-            cohort: random.pick(&COHORTS),
+            cohort: *random.pick(&COHORTS[..]),
             phone,
         }
     }

@@ -13,4 +13,4 @@ pub use address::Addresses;
 pub use auth::{Principal, Role, principal, require};
 pub use principals::{Principals, PrincipalsError};
 pub use request::command_request;
-pub use serve::{GrpcRoutes, ServeError, ServeOptions, bind, serve};
+pub use serve::{GrpcRoutes, RoutesOf, ServeError, ServeOptions, bind, serve};

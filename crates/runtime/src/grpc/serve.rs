@@ -64,6 +64,9 @@ impl GrpcRoutes {
     }
 }
 
+/// Makes a service's own list of what it answers.
+pub type RoutesOf = fn(GrpcRoutes, &crate::service::Service) -> GrpcRoutes;
+
 /// How a server answers.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {

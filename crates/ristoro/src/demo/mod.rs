@@ -1,0 +1,42 @@
+//! Cases that are played through the public API, and the people who play them.
+
+pub mod libero;
+mod outage;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+
+use crate::client::Caller;
+
+/// The people of a case: nobody may approve what they proposed, so there are two of them.
+pub struct People {
+    /// Declares, imports, publishes and proposes.
+    pub ada: Caller,
+    /// Approves.
+    pub bruno: Caller,
+    /// Reads and explains.
+    pub carla: Caller,
+}
+
+/// The roles that each of them needs, as the principals file names them.
+pub const ROLES: [(&str, &[&str]); 3] = [
+    ("ada", &["observer", "declarer", "policy-author", "proposer", "operator"]),
+    ("bruno", &["approver", "treasury"]),
+    ("carla", &["support", "analyst"]),
+];
+
+impl People {
+    /// Connects all of them; the text is TOML, `ada = "TOKEN"`.
+    pub async fn connect(endpoint: &str, tokens: &str) -> Result<Self> {
+        let mut tokens: BTreeMap<String, String> =
+            toml::from_str(tokens).context("the file of tokens is no TOML of NAME = \"TOKEN\"")?;
+        let mut token = |name: &str| {
+            tokens.remove(name).with_context(|| format!("the file of tokens has none for {name}"))
+        };
+        let ada = Caller::connect(endpoint, &token("ada")?).await?;
+        let bruno = Caller::with(ada.channel.clone(), &token("bruno")?)?;
+        let carla = Caller::with(ada.channel.clone(), &token("carla")?)?;
+        Ok(Self { ada, bruno, carla })
+    }
+}

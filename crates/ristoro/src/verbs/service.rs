@@ -1,0 +1,81 @@
+//! `ristoro eligibility` and its like: one service from its configuration; and the health check.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ristoro_runtime::config::{Sources, load};
+use ristoro_runtime::grpc::RoutesOf;
+use ristoro_runtime::service::{ServiceSpec, run};
+use ristoro_runtime::{shutdown, telemetry};
+use tonic::transport::Endpoint;
+
+use crate::Answer;
+
+/// Runs a service.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The configuration file; RISTORO_* in the environment wins over it
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// A setting that wins over the file and the environment; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub settings: Vec<(String, String)>,
+}
+
+/// Asks whether a service is ready.
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// The address of the service's gRPC port
+    #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:7070")]
+    pub endpoint: String,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+/// Gives the eligibility service.
+pub fn eligibility() -> (ServiceSpec, RoutesOf) {
+    (ristoro_eligibility::spec(), ristoro_eligibility::routes)
+}
+
+/// Gives the outage service.
+pub fn outage() -> (ServiceSpec, RoutesOf) {
+    (ristoro_outage::spec(), ristoro_outage::routes)
+}
+
+impl Run {
+    /// Runs until a signal.
+    pub async fn run(self, service: fn() -> (ServiceSpec, RoutesOf)) -> Result<Answer> {
+        let config = load(&Sources::of_process(self.config, self.settings))?;
+        let (spec, routes) = service();
+        let otlp = config.otlp_endpoint.as_deref();
+        let guard = telemetry::start(spec.name, &config.log_filter, config.log_format, otlp)?;
+        let shutdown = shutdown::on_signal().context("signals cannot be listened for")?;
+        let name = spec.name;
+        let ready = run::start(vec![(spec, routes)], &config, shutdown).await?;
+        let (calls, pages) = ready.addresses()?;
+        tracing::info!(service = name, %calls, %pages, "ready to be called");
+        ready.serve().await?;
+        drop(guard);
+        Ok(Answer::Yes)
+    }
+}
+
+impl Healthcheck {
+    /// Asks once.
+    pub async fn run(self) -> Result<Answer> {
+        use tonic_health::pb::health_check_response::ServingStatus;
+        use tonic_health::pb::health_client::HealthClient;
+        let target = Endpoint::from_shared(self.endpoint.clone())?;
+        let channel = target.connect().await.with_context(|| {
+            format!("nothing answers at {}: is the service started?", self.endpoint)
+        })?;
+        let request = tonic_health::pb::HealthCheckRequest { service: String::new() };
+        let answer = HealthClient::new(channel).check(request).await?.into_inner();
+        let serving = answer.status() == ServingStatus::Serving;
+        Ok(if serving { Answer::Yes } else { Answer::No })
+    }
+}

@@ -1,0 +1,174 @@
+//! `ristoro subscriptions`: generated rosters, and imports of CSV files.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use ristoro::generate::{roster, write_csv};
+use ristoro::subscriptions::csv;
+use ristoro_domain::time::zone;
+use ristoro_proto::eligibility::v1 as api;
+use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionServiceClient;
+use ristoro_proto::subscriber::{class_out, contact_out, fee_period_out, payee_out, segment_out};
+use ristoro_proto::types::timestamp;
+use ristoro_runtime::edge::money_message;
+
+use crate::Answer;
+use crate::client::{Caller, Connection};
+
+/// Rows of one message.
+const ROWS_A_MESSAGE: usize = 500;
+
+/// Works on rosters.
+#[derive(Debug, Args)]
+pub struct Subscriptions {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Writes a generated roster as CSV: the same for the same seed
+    Generate {
+        /// How many subscriptions
+        #[arg(long, default_value_t = 20_000)]
+        subscriptions: u64,
+        /// The seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The file to write
+        output: PathBuf,
+    },
+    /// Imports a CSV file; rows that cannot be taken are told by line and column
+    Import {
+        #[command(flatten)]
+        connection: Connection,
+        /// Takes nothing if any row cannot be taken
+        #[arg(long)]
+        strict: bool,
+        /// The zone of times without an offset
+        #[arg(long, default_value = "Europe/Rome")]
+        zone: String,
+        /// A UUID that makes a retry the same import; a fresh one unless given
+        #[arg(long)]
+        request_id: Option<String>,
+        /// The file
+        input: PathBuf,
+    },
+}
+
+/// What became of an import file.
+#[derive(Debug)]
+pub struct Report {
+    /// The service's answer.
+    pub answer: api::ImportSubscriptionsResponse,
+    /// Rows that were no rows, as `line, column, reason`.
+    pub unreadable: Vec<(u64, String, String)>,
+}
+
+impl Subscriptions {
+    /// Runs the verb.
+    pub async fn run(self) -> Result<Answer> {
+        match self.verb {
+            Verb::Generate { subscriptions, seed, output } => {
+                let file = File::create(&output)
+                    .with_context(|| format!("{} cannot be written", output.display()))?;
+                let written = write_csv(roster(seed, subscriptions), BufWriter::new(file))?;
+                println!("{}: {written} rows of {subscriptions} subscriptions", output.display());
+                Ok(Answer::Yes)
+            }
+            Verb::Import { connection, strict, zone, request_id, input } => {
+                let caller = connection.open().await?;
+                let id = request_id.unwrap_or_else(crate::client::request_id);
+                let report = import(&caller, &input, &zone, strict, id).await?;
+                print_report(&input, &report);
+                let good = report.unreadable.is_empty() && report.answer.rejected == 0;
+                Ok(if good { Answer::Yes } else { Answer::No })
+            }
+        }
+    }
+}
+
+/// Sends a file's rows.
+pub async fn import(
+    caller: &Caller,
+    input: &Path,
+    zone_name: &str,
+    strict: bool,
+    request_id: String,
+) -> Result<Report> {
+    let file = File::open(input).with_context(|| format!("{} cannot be read", input.display()))?;
+    let rows = csv::read(BufReader::new(file), zone(zone_name)?)
+        .with_context(|| format!("{}", input.display()))?;
+    let (mut messages, mut unreadable) = (Vec::new(), Vec::new());
+    let mut batch = Vec::new();
+    for row in rows {
+        match row {
+            Ok(row) => batch.push(message(&row)),
+            Err(error) => unreadable.push((error.line, error.column.to_owned(), error.reason)),
+        }
+        if batch.len() == ROWS_A_MESSAGE {
+            messages.push(std::mem::take(&mut batch));
+        }
+    }
+    messages.push(batch);
+    if strict && !unreadable.is_empty() {
+        messages.clear();
+        messages.push(Vec::new());
+    }
+    let request = move |rows| api::ImportSubscriptionsRequest {
+        request_id: request_id.clone(),
+        validate_only: false,
+        strict,
+        rows,
+    };
+    let stream = tokio_stream::iter(messages.into_iter().map(request));
+    let mut client = SubscriptionServiceClient::new(caller.channel.clone());
+    let answer = client.import_subscriptions(caller.request(stream)).await?.into_inner();
+    Ok(Report { answer, unreadable })
+}
+
+fn message(row: &csv::Row) -> api::SubscriptionRow {
+    let (line, row) = (row.line, &row.row);
+    let profile = &row.profile;
+    api::SubscriptionRow {
+        row: line,
+        subscription_id: row.subscription.clone(),
+        subscriber_id: row.subscriber.clone(),
+        service: profile.service.clone(),
+        plan: profile.plan.clone(),
+        segment: segment_out(profile.segment).into(),
+        class: class_out(profile.class).into(),
+        cohort: profile.cohort.clone().unwrap_or_default(),
+        fee: profile.fee.map(money_message),
+        fee_period: fee_period_out(profile.fee_period).into(),
+        valid_from: Some(timestamp(row.valid_from)),
+        valid_to: row.valid_to.map(timestamp),
+        contact: Some(contact_out(&row.contact)),
+        payee: Some(payee_out(row.payee.as_ref())),
+    }
+}
+
+/// Tells of an import; at most ten faulty rows.
+pub fn print_report(input: &Path, report: &Report) {
+    let answer = &report.answer;
+    let rejects =
+        answer.rejects.iter().map(|one| (one.row, one.column.clone(), one.reason.clone()));
+    let faults: Vec<_> = report.unreadable.iter().cloned().chain(rejects).collect();
+    println!(
+        "{} new subscriptions, {} changes, {} known already, {} rows refused",
+        answer.imported,
+        answer.changed,
+        answer.unchanged,
+        report.unreadable.len() as u64 + answer.rejected
+    );
+    let name = input.file_name().unwrap_or_default().to_string_lossy();
+    for (line, column, reason) in faults.iter().take(10) {
+        println!("  {name}:{line}: {column}: {reason}");
+    }
+    if faults.len() > 10 {
+        println!("  and {} more", faults.len() - 10);
+    }
+}
