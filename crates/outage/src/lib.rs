@@ -39,7 +39,5 @@ pub fn spec() -> ServiceSpec {
 pub fn routes(routes: GrpcRoutes, service: &Service) -> GrpcRoutes {
     let outages = grpc::outage::Outages::new(service.views(), service.commands().clone());
     let signals = grpc::signal::Signals::new(service.views(), service.commands().clone());
-    routes
-        .with(OutageServiceServer::new(outages))
-        .with(SignalServiceServer::new(signals))
+    routes.with(OutageServiceServer::new(outages)).with(SignalServiceServer::new(signals))
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ristoro_log::{Position, Topic};
-use ristoro_proto::ops::v1::AsOf;
+use ristoro_proto::ops::v1::{AsOf, ErrorReason};
 use sqlx::{PgConnection, Postgres, Row, Transaction};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::position::{WaitError, loaded, loaded_partition};
 use crate::schema::{self, Mode};
 use crate::service::core::Core;
+use crate::status;
 
 /// Reads a service's tables.
 #[derive(Clone, Debug)]
@@ -37,16 +38,23 @@ impl Views {
     /// Positions of topics that this service folds into no table ask for nothing.
     ///
     /// # Errors
-    /// UNAVAILABLE when the time is up, or the database's failure.
+    /// UNAVAILABLE with `NOT_YET_VISIBLE` when the time is up, or the database's failure.
     pub async fn wait(&self, min_position: &[Position], timeout: Duration) -> Result<(), Status> {
         let deadline = tokio::time::Instant::now() + timeout;
         for position in min_position {
             match self.core.wait_for_tables(*position, deadline).await {
                 Ok(()) => {}
                 Err(error @ WaitError::Timeout { .. }) => {
-                    return Err(Status::unavailable(error.to_string()));
+                    let metadata = [("position", position.to_string())];
+                    let message = format!("{error}: try again");
+                    return Err(status::refuse(
+                        Code::Unavailable,
+                        ErrorReason::NotYetVisible,
+                        message,
+                        &metadata,
+                    ));
                 }
-                Err(error @ WaitError::Database(_)) => return Err(unavailable(&error)),
+                Err(WaitError::Database(error)) => return Err(status::database(&error)),
             }
         }
         Ok(())
@@ -57,9 +65,9 @@ impl Views {
     /// # Errors
     /// The database's, as a status.
     pub async fn as_of(&self) -> Result<AsOf, Status> {
-        let mut transaction = self.begin().await.map_err(|error| unavailable(&error))?;
-        let as_of = as_of(&mut transaction).await.map_err(|error| unavailable(&error))?;
-        transaction.rollback().await.map_err(|error| unavailable(&error))?;
+        let mut transaction = self.begin().await.map_err(|error| status::database(&error))?;
+        let as_of = as_of(&mut transaction).await.map_err(|error| status::database(&error))?;
+        transaction.rollback().await.map_err(|error| status::database(&error))?;
         Ok(as_of)
     }
 
@@ -107,9 +115,4 @@ pub async fn as_of(transaction: &mut PgConnection) -> Result<AsOf, sqlx::Error> 
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).expect("below a second");
     let time = Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos });
     Ok(AsOf { positions, time })
-}
-
-fn unavailable(error: &dyn std::error::Error) -> Status {
-    tracing::error!(%error, "a query failed in the database");
-    Status::unavailable("the database cannot be reached")
 }

@@ -18,14 +18,14 @@ impl File {
     fn new(name: &str, text: &str) -> Self {
         let name = format!("ristoro-edge-{}-{name}.toml", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, text).expect("the temporary folder can be written");
         Self(path)
     }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        std::fs::remove_file(&self.0).unwrap();
+        std::fs::remove_file(&self.0).expect("the file is there until now");
     }
 }
 

@@ -1,4 +1,5 @@
 //! `/metrics`, `/healthz` and `/readyz`, asked over a plain connection.
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
 use std::net::SocketAddr;
 

@@ -191,7 +191,7 @@ async fn health(
     service: &str,
 ) -> ServingStatus {
     let request = HealthCheckRequest { service: service.to_owned() };
-    client.check(request).await.unwrap().into_inner().status()
+    client.check(request).await.expect("the health service answers").into_inner().status()
 }
 
 #[tokio::test]

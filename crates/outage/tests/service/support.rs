@@ -66,7 +66,12 @@ pub async fn start() -> Running {
         shutdown_bound: Duration::from_secs(5),
         telemetry,
     };
-    let server = tokio::spawn(serve(listener, routes(GrpcRoutes::new(), &service), options, shutdown.clone()));
+    let server = tokio::spawn(serve(
+        listener,
+        routes(GrpcRoutes::new(), &service),
+        options,
+        shutdown.clone(),
+    ));
     let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
     Running { service, pool, postgres, channel, shutdown, server }
 }

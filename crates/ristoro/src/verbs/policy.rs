@@ -92,11 +92,11 @@ fn assess(names: &[String], file: &Path, output: Option<Output>) -> Result<Answe
     let cases = case::parse_cases(&text).with_context(|| format!("{}", file.display()))?;
     let outcomes: Vec<_> = cases.iter().map(|input| case::run(&policies, input)).collect();
     let values = outcomes.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
-    match Output::or_default(output) {
-        Output::Json if !case::is_list(&text) => {
-            values.iter().for_each(|value| println!("{value:#}"));
-        }
-        output => print_list(output, &values, || cases_table(&values)),
+    let output = Output::or_default(output);
+    if output == Output::Json && !case::is_list(&text) {
+        values.iter().for_each(|value| println!("{value:#}"));
+    } else {
+        print_list(output, &values, || cases_table(&values));
     }
     for outcome in &outcomes {
         if let Some(difference) = &outcome.difference {
@@ -110,10 +110,9 @@ fn assess(names: &[String], file: &Path, output: Option<Output>) -> Result<Answe
 fn cases_table(values: &[serde_json::Value]) -> comfy_table::Table {
     let mut table = table(&["case", "remedies", "refused"]);
     for value in values {
-        let text = |key: &str| match &value[key] {
-            serde_json::Value::Null => String::new(),
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let text = |key: &str| match value.get(key) {
+            None => String::new(),
+            Some(found) => found.as_str().map_or_else(|| found.to_string(), str::to_owned),
         };
         table.add_row([text("name"), text("remedies"), text("refused")]);
     }

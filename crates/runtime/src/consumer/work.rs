@@ -79,17 +79,13 @@ pub(super) async fn run(
 
 impl<'a> Working<'a> {
     async fn begin(consumer: &'a Consumer, partitions: BTreeSet<u32>) -> Result<Self, GroupError> {
-        let mut assignment = assign(consumer, &partitions).await?;
+        let assignment = assign(consumer, &partitions).await?;
         for (partition, cursor) in &assignment.cursors {
             consumer.report(*partition, cursor);
         }
-        let first = std::mem::take(&mut assignment.first);
         let listed = poison::settle(consumer, &assignment.cursors).await?;
         let (pending, lag_at) = (BTreeMap::new(), Instant::now());
-        let mut working =
-            Self { consumer, partitions, assignment, pending, listed, lag_at, caught_up: false };
-        working.keep(first);
-        Ok(working)
+        Ok(Self { consumer, partitions, assignment, pending, listed, lag_at, caught_up: false })
     }
 
     /// Works until the partitions change or the shutdown.

@@ -69,8 +69,7 @@ pub async fn start(
     let addresses = Addresses::bind(config, telemetry.clone()).await?;
     let pool = connect(config).await?;
     let log = open_or_create(&config.log, config.partitions).await?;
-    let mut ready =
-        Ready { addresses, services: Vec::new(), routes: GrpcRoutes::new(), shutdown };
+    let mut ready = Ready { addresses, services: Vec::new(), routes: GrpcRoutes::new(), shutdown };
     for (spec, routes) in services {
         let settings = Settings { lease: config.lease, ..Settings::default() };
         let on = (pool.clone(), log.clone());

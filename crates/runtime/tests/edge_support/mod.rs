@@ -1,4 +1,5 @@
 //! A real server on a free port, with a small service of its own behind the real edge.
+#![expect(clippy::unwrap_used, reason = "a helper of a test may panic")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
