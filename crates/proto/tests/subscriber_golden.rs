@@ -16,7 +16,7 @@ use ristoro_proto::roster::SubscriberRecord;
 use ristoro_proto::wire::Wire;
 
 fn at(text: &str) -> Instant {
-    text.parse().unwrap()
+    text.parse().expect("the test writes a time")
 }
 
 fn paid() -> Arc<Profile> {

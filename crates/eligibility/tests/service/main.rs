@@ -1,0 +1,8 @@
+//! The service as its callers see it, on a real Postgres and behind the real server.
+
+#[cfg(test)]
+mod rosters;
+#[cfg(test)]
+mod settlements;
+#[cfg(test)]
+mod support;
