@@ -1,0 +1,11 @@
+//! The core on a real Postgres: positions and rows, stages, commands, rebuilds, poison and leases.
+
+mod adapters;
+mod commands;
+mod counter;
+mod leases;
+mod poison;
+mod projections;
+mod rebuilds;
+mod stages;
+mod support;
