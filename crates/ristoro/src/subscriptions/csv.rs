@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Read;
 
+use super::lines::Lines;
 use csv::{ByteRecord, ByteRecordsIntoIter, ReaderBuilder};
 use jiff::tz::TimeZone;
 use ristoro_domain::roster::ImportRow;
@@ -67,7 +68,7 @@ pub enum HeaderError {
 
 /// The rows of a file.
 pub struct Rows<R> {
-    records: ByteRecordsIntoIter<R>,
+    records: ByteRecordsIntoIter<Lines<R>>,
     columns: Vec<&'static str>,
     zone: TimeZone,
     failed: bool,
@@ -78,7 +79,7 @@ pub struct Rows<R> {
 /// # Errors
 /// `HeaderError`.
 pub fn read<R: Read>(reader: R, zone: TimeZone) -> Result<Rows<R>, HeaderError> {
-    let mut file = ReaderBuilder::new().flexible(true).from_reader(reader);
+    let mut file = ReaderBuilder::new().flexible(true).from_reader(Lines::new(reader));
     let columns = columns(file.byte_headers()?)?;
     Ok(Rows { records: file.into_byte_records(), columns, zone, failed: false })
 }
@@ -130,9 +131,12 @@ impl<R: Read> Iterator for Rows<R> {
     }
 }
 
-impl<R> Rows<R> {
+impl<R: Read> Rows<R> {
     fn read_record(&self, record: &ByteRecord) -> Result<Row, RowError> {
-        let line = record.position().map_or(0, csv::Position::line);
+        // The parser knows the line after a row; blank lines before it are skipped without being counted in its start.
+        let within = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+        let after = self.records.reader().position().line();
+        let line = after.saturating_sub(1 + within);
         let fields: Vec<String> =
             record.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
         let whole = |reason: String| RowError {
