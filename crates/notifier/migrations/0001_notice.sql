@@ -1,0 +1,150 @@
+-- Who is told what, and what became of it. Offsets are those of the row's own partition of the topic named above it.
+
+-- Subscriptions as they are now, from ristoro.subscriber.v1.
+create table subscription (
+    subscriber text not null,
+    subscription text not null,
+    number bigint not null,
+    service text not null,
+    cohort text,
+    primary key (subscriber, subscription)
+);
+
+-- How a subscriber is reached now, from ristoro.subscriber.v1. Personal data.
+create table contact (
+    subscriber text not null,
+    email text,
+    locale text,
+    primary key (subscriber)
+);
+
+-- Outages as their events, from ristoro.outage.v1; folded when somebody asks.
+create table outage_event (
+    outage text not null,
+    version bigint not null,
+    partition integer not null,
+    record_offset bigint not null,
+    kind text not null,
+    payload bytea not null,
+    primary key (outage, version)
+);
+
+-- Whether payouts are stopped, from ristoro.ops.v1. At most one row.
+create table payout_switch (
+    name text not null,
+    stopped boolean not null,
+    primary key (name)
+);
+
+-- How far a queue is, from ristoro.notice.v1. 2 released, 3 voided; while it is open there is no row.
+create table queue (
+    assessment text not null,
+    partition integer not null,
+    state smallint not null,
+    outage text not null,
+    primary key (assessment, partition)
+);
+
+-- One row per chunk of notices: its number is its version on the queue. From ristoro.notice.v1.
+create table notice_chunk (
+    assessment text not null,
+    partition integer not null,
+    chunk bigint not null,
+    record_offset bigint not null,
+    traceparent text not null,
+    -- Zero for an empty chunk.
+    first_number bigint not null,
+    numbers bigint[] not null,
+    -- One for each number: its place in told, from 0.
+    entries integer[] not null,
+    -- Encoded ristoro.notifier.v1.Told.
+    told bytea[] not null,
+    skipped boolean not null,
+    -- How many places are in no wave of the first attempt.
+    unstarted integer not null,
+    primary key (assessment, partition, chunk)
+);
+
+-- Waves of all dispatches. From ristoro.notice.v1.
+create table dispatch_wave (
+    assessment text not null,
+    partition integer not null,
+    chunk bigint not null,
+    channel text not null,
+    attempt integer not null,
+    started_version bigint not null,
+    -- Microseconds since the epoch: when these mailboxes were back.
+    wave_at bigint not null,
+    outage_position text not null,
+    places integer[] not null,
+    -- The claim that owns it; null while it was handed back.
+    owner text,
+    next_block integer not null,
+    blocks integer not null,
+    primary key (assessment, partition, chunk, channel, attempt, started_version)
+);
+
+-- What differs from "sent at the first attempt", one row per event, the last one counts. From ristoro.notice.v1.
+create table notice_row (
+    assessment text not null,
+    number bigint not null,
+    record_offset bigint not null,
+    attempt integer not null,
+    -- 1 sent, 2 refused, 3 unknown, 4 no channel, 5 deferred, 6 bounced, 7 retried
+    state smallint not null,
+    detail text not null,
+    primary key (assessment, number, record_offset)
+);
+
+-- Notices that are to be sent again. From ristoro.notice.v1.
+create table retry (
+    assessment text not null,
+    number bigint not null,
+    attempt integer not null,
+    partition integer not null,
+    started boolean not null,
+    primary key (assessment, number, attempt)
+);
+
+-- Subscribers whom nobody is to write to. From ristoro.notice.v1.
+create table suppressed (
+    subscriber text not null,
+    note text not null,
+    primary key (subscriber)
+);
+
+-- Subscriptions with how their subscribers are reached.
+create view member as
+select
+    subscription.number,
+    subscription.subscriber,
+    subscription.subscription,
+    subscription.service,
+    subscription.cohort,
+    contact.email,
+    contact.locale,
+    suppressed.subscriber is not null as suppressed
+from subscription
+left join contact on contact.subscriber = subscription.subscriber
+left join suppressed on suppressed.subscriber = subscription.subscriber;
+
+-- Plain rows for people who ask in SQL.
+create view notice as
+select
+    chunk.assessment,
+    one.number,
+    chunk.partition,
+    chunk.chunk,
+    one.place - 1 as place,
+    coalesce(queue.state, 1) as queue_state,
+    last.attempt as differing_attempt,
+    last.state as differing_state,
+    last.detail as differing_detail
+from notice_chunk chunk
+cross join lateral unnest(chunk.numbers) with ordinality as one (number, place)
+left join queue on queue.assessment = chunk.assessment and queue.partition = chunk.partition
+left join lateral (
+    select attempt, state, detail from notice_row
+    where notice_row.assessment = chunk.assessment and notice_row.number = one.number
+    order by record_offset desc limit 1
+) last on true;
