@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::client::Caller;
 
-/// The people of a case: nobody may approve what they proposed, so there are two of them.
+/// The people of a case: nobody may approve what they proposed, whatever their roles, so there are two of them.
 pub struct People {
     /// Declares, imports, publishes and proposes.
     pub ada: Caller,
@@ -21,7 +21,7 @@ pub struct People {
 
 /// The roles that each of them needs, as the principals file names them.
 pub const ROLES: [(&str, &[&str]); 3] = [
-    ("ada", &["observer", "declarer", "policy-author", "proposer", "operator"]),
+    ("ada", &["observer", "declarer", "policy-author", "proposer", "approver", "operator"]),
     ("bruno", &["approver", "treasury"]),
     ("carla", &["support", "analyst"]),
 ];

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use ristoro_domain::remedy::Grant;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServiceClient;
 use ristoro_proto::types::reason_in;
@@ -65,12 +66,22 @@ pub fn print(explanation: &api::Explanation) {
         println!("  owed: nothing");
     }
     for remedy in &reason.remedies {
-        println!(
-            "  owed: {} {:?}, borne by the {}",
-            remedy.kind.name(),
-            remedy.grant,
-            remedy.payer.name()
-        );
+        let (kind, grant) = (remedy.kind.name(), grant_text(&remedy.grant));
+        println!("  owed: {kind}, {grant}, borne by the {}", remedy.payer.name());
     }
     println!();
+}
+
+/// Says what is given.
+fn grant_text(grant: &Grant) -> String {
+    match grant {
+        Grant::Money(money) => money.to_string(),
+        Grant::Credit(money) => format!("a credit of {money}"),
+        Grant::Voucher(money) => format!("a voucher of {money}"),
+        Grant::Term { months, days, new_end } => {
+            let end = new_end.map_or_else(String::new, |date| format!(", until {date}"));
+            format!("a term longer by {months} months and {days} days{end}")
+        }
+        Grant::Quota { bytes } => format!("storage of {bytes} bytes"),
+    }
 }

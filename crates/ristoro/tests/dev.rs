@@ -1,0 +1,68 @@
+//! The binary as a new user runs it: all services, a case through the public API, and a clean end.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn ristoro(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ristoro"))
+        .args(arguments)
+        .current_dir(root())
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn plays_the_case_on(log: &str) {
+    let output =
+        ristoro(&["dev", "--demo", "libero-2023", "--once", "--subscribers", "400", "--log", log]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    for expected in [
+        "397 new subscriptions",
+        "ada approves her own proposal: refused, SAME_PERSON",
+        "bruno approves it up to 1.00 EUR: refused, CAP_BELOW_TOTAL",
+        "proposed before the first gave something: refused, PROPOSAL_OUTDATED",
+        "completed as simulated: ",
+        "owed: nothing",
+        "[NOT_AFFECTED]",
+    ] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn the_case_plays_with_the_log_in_postgres() {
+    plays_the_case_on("postgres");
+}
+
+#[test]
+fn the_case_plays_with_the_log_on_kafka() {
+    plays_the_case_on("kafka");
+}
+
+#[test]
+fn a_shipped_policy_meets_its_own_cases() {
+    for policy in ["libero-2023", "agcom-347-18"] {
+        let cases = format!("crates/domain/policies/{policy}.cases.json");
+        let output = ristoro(&["policy", "assess", "--policy", policy, "--case", &cases]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn nothing_answers_where_nobody_listens_and_the_exit_code_says_so() {
+    let output = ristoro(&[
+        "explain",
+        "subscribers/p/subscriptions/s",
+        "--endpoint",
+        "http://127.0.0.1:1",
+        "--token",
+        "x",
+    ]);
+    assert_eq!(output.status.code(), Some(69));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("nothing answers at http://127.0.0.1:1"), "{text}");
+}
