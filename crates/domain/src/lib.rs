@@ -16,6 +16,7 @@ pub mod order;
 pub mod outage;
 pub mod payment_file;
 pub mod payout;
+pub mod payout_chunk;
 pub mod policy;
 pub mod policy_registry;
 pub mod recipient;
