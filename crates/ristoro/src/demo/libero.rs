@@ -1,5 +1,6 @@
 //! The case `libero-2023`: from a roster and an outage to decided, explained people.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::Path;
 
@@ -50,7 +51,7 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     print_simulations(&simulate(&people.ada, OUTAGE, &policies).await?);
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
     settle(people).await?;
-    println!("\n6. Why: one person of each sort");
+    println!("\n6. Why: one person of each plan");
     explain_some(people).await
 }
 
@@ -187,10 +188,9 @@ async fn decide(people: &People, proposal: &api::Assessment) -> Result<()> {
 }
 
 async fn explain_some(people: &People) -> Result<()> {
-    let mut shown: Vec<(&str, bool)> = Vec::new();
+    let mut shown = BTreeSet::new();
     for row in roster(SEED, 400) {
-        let sort = (row.plan, row.valid_to.is_empty());
-        if shown.iter().any(|seen| seen.0 == sort.0) || !sort.1 {
+        if shown.contains(row.plan) {
             continue;
         }
         let name =
@@ -201,7 +201,7 @@ async fn explain_some(people: &People) -> Result<()> {
             Err(status) if status.code() == Code::NotFound => continue,
             Err(status) => return Err(status.into()),
         }
-        shown.push(sort);
+        shown.insert(row.plan);
     }
     Ok(())
 }
