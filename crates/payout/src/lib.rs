@@ -1,3 +1,40 @@
-//! payout.
+//! The payout service: decisions become orders over channels, and released orders become money that is owed.
 
+pub mod orders;
+pub mod projections;
+pub mod release;
 pub mod sepa;
+pub mod streams;
+
+use std::sync::Arc;
+
+use ristoro_log::Topic;
+use ristoro_runtime::grpc::GrpcRoutes;
+use ristoro_runtime::service::{Service, ServiceSpec};
+use sqlx::migrate::Migrator;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Says what the service consists of.
+#[must_use]
+pub fn spec() -> ServiceSpec {
+    ServiceSpec {
+        name: "payout",
+        migrations: &MIGRATIONS,
+        projections: vec![
+            Arc::new(projections::payee::Payees),
+            Arc::new(projections::assessment::Assessments),
+            Arc::new(projections::fold::Payouts),
+        ],
+        stages: vec![Arc::new(orders::Orders), Arc::new(release::Release)],
+        journaled: streams::is_journaled,
+        journal_topics: &[Topic::Payout, Topic::Ops],
+        workers: Vec::new(),
+    }
+}
+
+/// Adds what the running service answers.
+#[must_use]
+pub fn routes(routes: GrpcRoutes, _service: &Service) -> GrpcRoutes {
+    routes
+}

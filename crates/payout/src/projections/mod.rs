@@ -1,0 +1,8 @@
+//! The tables of the service: each is folded from one topic and has one writer.
+
+pub mod assessment;
+pub mod fold;
+pub mod order;
+pub mod payee;
+pub mod posting;
+pub mod stored;

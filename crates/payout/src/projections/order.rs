@@ -1,0 +1,224 @@
+//! Orders in chunks: one row per chunk, found by binary search where one person is asked for.
+
+use prost::Message as _;
+use ristoro_domain::columns::Columns;
+use ristoro_domain::order::{Event, Order, OrderChunk, OrderLine};
+use ristoro_proto::payout::v1::PayoutsOrdered;
+use ristoro_proto::payout_order::order_out;
+use ristoro_proto::wire::Wire as _;
+use ristoro_runtime::accepted::Accepted;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::stored::{decode_error, partition_number, signed, unsigned};
+
+/// How an order stream ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamState {
+    /// More chunks may come.
+    Open,
+    /// What was ordered may be paid and granted.
+    Released,
+    /// Nothing of it is paid.
+    Voided,
+}
+
+/// A chunk with its place.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChunkRow {
+    /// The chunk's number, which is its version.
+    pub number: u64,
+    /// Its orders.
+    pub chunk: OrderChunk,
+    /// How its stream stands.
+    pub state: StreamState,
+}
+
+impl StreamState {
+    fn number(self) -> i16 {
+        match self {
+            StreamState::Open => 1,
+            StreamState::Released => 2,
+            StreamState::Voided => 3,
+        }
+    }
+
+    fn of(number: i16) -> Result<Self, sqlx::Error> {
+        let all = [StreamState::Open, StreamState::Released, StreamState::Voided];
+        let found = all.into_iter().find(|state| state.number() == number);
+        found.ok_or_else(|| {
+            let problem = format!("order_stream.state {number} is not a state of this program");
+            sqlx::Error::Protocol(problem)
+        })
+    }
+}
+
+/// Keeps a chunk.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_chunk(
+    tx: &mut PgConnection,
+    assessment: &str,
+    chunk: &OrderChunk,
+    record: &Accepted,
+) -> Result<(), sqlx::Error> {
+    let numbers: Vec<i64> = chunk.columns.numbers().iter().copied().map(signed).collect();
+    // Places from 1, as SQL's own unnest and jsonb places read them.
+    let place = |entry: &u32| i32::try_from(entry + 1).expect("a chunk has few orders");
+    let places: Vec<i32> = chunk.columns.entries().iter().map(place).collect();
+    let dictionary = PayoutsOrdered {
+        orders: chunk.orders.iter().map(order_out).collect(),
+        ..PayoutsOrdered::default()
+    };
+    sqlx::query(
+        "insert into order_chunk (assessment, partition, chunk, first_number, last_number, record_offset, \
+         occurred_at, roster_offset, skipped, numbers, place, orders, lines) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)",
+    )
+    .bind(assessment)
+    .bind(partition_number(record.position.partition))
+    .bind(signed(record.envelope.version))
+    .bind(numbers.first())
+    .bind(numbers.last())
+    .bind(signed(record.position.offset))
+    .bind(record.envelope.occurred_at.as_microsecond())
+    .bind(signed(chunk.roster_offset))
+    .bind(chunk.skipped)
+    .bind(&numbers)
+    .bind(&places)
+    .bind(dictionary.encode_to_vec())
+    .bind(lines_json(&chunk.orders))
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query(
+        "insert into order_stream (assessment, partition, chunks, ordered, state) values ($1, $2, 1, $3, 1) \
+         on conflict (assessment, partition) \
+         do update set chunks = order_stream.chunks + 1, ordered = order_stream.ordered + $3",
+    )
+    .bind(assessment)
+    .bind(partition_number(record.position.partition))
+    .bind(i64::try_from(numbers.len()).expect("a chunk is small"))
+    .execute(tx)
+    .await
+    .map(|_| ())
+}
+
+/// Ends an order stream.
+///
+/// # Errors
+/// The database's.
+pub async fn end(
+    tx: &mut PgConnection,
+    assessment: &str,
+    state: StreamState,
+    record: &Accepted,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into order_stream (assessment, partition, chunks, ordered, state, ended_offset, ended_at) \
+         values ($1, $2, 0, 0, $3, $4, $5) on conflict (assessment, partition) \
+         do update set state = $3, ended_offset = $4, ended_at = $5",
+    )
+    .bind(assessment)
+    .bind(partition_number(record.position.partition))
+    .bind(state.number())
+    .bind(signed(record.position.offset))
+    .bind(record.envelope.occurred_at.as_microsecond())
+    .execute(tx)
+    .await
+    .map(|_| ())
+}
+
+/// Writes what SQL shows of each order: a list per order of its lines.
+fn lines_json(orders: &[Order]) -> String {
+    let line = |line: &OrderLine| {
+        let remedy = &line.remedy;
+        let amount = remedy.grant.amount();
+        let minor = amount.map_or_else(|| "null".to_owned(), |money| money.minor.to_string());
+        let currency =
+            amount.map_or_else(|| "null".to_owned(), |money| format!("\"{}\"", money.currency));
+        format!(
+            "{{\"channel\":\"{}\",\"kind\":\"{}\",\"grant\":\"{}\",\"minor\":{minor},\"currency\":{currency},\
+             \"payer\":\"{}\"}}",
+            line.channel.name(),
+            remedy.kind.name(),
+            remedy.grant.type_name(),
+            remedy.payer.name()
+        )
+    };
+    let list = |order: &Order| {
+        let lines: Vec<String> = order.lines.iter().map(line).collect();
+        format!("[{}]", lines.join(","))
+    };
+    format!("[{}]", orders.iter().map(list).collect::<Vec<_>>().join(","))
+}
+
+const SELECT: &str = "select chunk, roster_offset, skipped, numbers, place, orders, state \
+    from order_chunk join order_stream using (assessment, partition)";
+
+/// Gives chunks of a partition behind a chunk, in order.
+///
+/// # Errors
+/// The database's.
+pub async fn chunks_after(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    after: u64,
+    limit: i64,
+) -> Result<Vec<ChunkRow>, sqlx::Error> {
+    let text = format!(
+        "{SELECT} where assessment = $1 and partition = $2 and chunk > $3 order by chunk limit $4"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(assessment)
+        .bind(partition_number(partition))
+        .bind(signed(after))
+        .bind(limit)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(chunk_row).collect()
+}
+
+/// Gives the chunk that orders something for a number.
+///
+/// # Errors
+/// The database's.
+pub async fn chunk_of(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    number: u64,
+) -> Result<Option<ChunkRow>, sqlx::Error> {
+    let text = format!(
+        "{SELECT} where assessment = $1 and partition = $2 and first_number <= $3 \
+         order by first_number desc limit 1"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(assessment)
+        .bind(partition_number(partition))
+        .bind(signed(number))
+        .fetch_optional(connection)
+        .await?;
+    let found = row.as_ref().map(chunk_row).transpose()?;
+    Ok(found.filter(|row| row.chunk.order_of(number).is_some()))
+}
+
+fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
+    let numbers: Vec<i64> = row.try_get("numbers")?;
+    let places: Vec<i32> = row.try_get("place")?;
+    let orders: Vec<u8> = row.try_get("orders")?;
+    let event = Event::decode("PayoutsOrdered", &orders.into()).map_err(decode_error)?;
+    let Event::PayoutsOrdered(mut chunk) = event else {
+        unreachable!("the type that was asked for decodes to its own variant")
+    };
+    let mut columns = Columns::default();
+    for (number, place) in numbers.into_iter().zip(places) {
+        columns.push(unsigned(number), place.unsigned_abs() - 1).map_err(decode_error)?;
+    }
+    chunk.columns = columns;
+    chunk.roster_offset = unsigned(row.try_get("roster_offset")?);
+    chunk.skipped = row.try_get("skipped")?;
+    let state = StreamState::of(row.try_get("state")?)?;
+    Ok(ChunkRow { number: unsigned(row.try_get("chunk")?), chunk, state })
+}
