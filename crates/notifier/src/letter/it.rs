@@ -1,6 +1,6 @@
 //! Notices in Italian.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use ristoro_domain::remedy::{Grant, Remedy, RemedyKind};
 
 use super::plain::{amount, clock, quota};
@@ -59,7 +59,7 @@ impl Words for Italian {
         )
     }
 
-    fn time(&self, time: &Zoned) -> String {
+    fn time(&self, time: &ZonedDateTime) -> String {
         let (day, month, year) = (time.day(), month(time.month()), time.year());
         format!("{day} {month} {year}, ore {}", clock(time))
     }

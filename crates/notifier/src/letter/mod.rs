@@ -10,7 +10,7 @@ mod plain;
 #[cfg(test)]
 mod tests;
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use ristoro_domain::remedy::{Grant, Remedy};
 
 use plain::plain;
@@ -32,7 +32,7 @@ pub struct Content {
     /// The service's id, such as `libero-mail`.
     pub service: String,
     /// When the outage began and ended for this reader, on the reader's clocks; none where nothing was felt.
-    pub outage: Option<(Zoned, Zoned)>,
+    pub outage: Option<(ZonedDateTime, ZonedDateTime)>,
     /// What the reader is owed.
     pub remedies: Vec<Remedy>,
     /// What to name when calling about it.
@@ -59,7 +59,7 @@ pub(crate) trait Words {
     /// Greets and says which outage this is about.
     fn opening(&self, service: &str, outage: Option<(String, String)>) -> String;
     /// Writes a local time.
-    fn time(&self, time: &Zoned) -> String;
+    fn time(&self, time: &ZonedDateTime) -> String;
     /// Introduces what is owed.
     fn owed(&self) -> &'static str;
     /// Names a remedy.

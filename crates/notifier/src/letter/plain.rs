@@ -1,6 +1,6 @@
 //! Figures as each language writes them, and words from outside made harmless.
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use ristoro_domain::money::Money;
 
 /// The longest word from outside that a letter shows, in characters.
@@ -47,7 +47,7 @@ pub fn amount(money: Money, point: char) -> String {
 }
 
 /// Writes the time of day with its distance from UTC, so that an hour that the clock shows twice is clear.
-pub fn clock(time: &Zoned) -> String {
+pub fn clock(time: &ZonedDateTime) -> String {
     let (seconds, sign) =
         (time.offset().seconds(), if time.offset().is_negative() { '-' } else { '+' });
     let (hours, minutes) = (seconds.unsigned_abs() / 3600, seconds.unsigned_abs() / 60 % 60);
