@@ -13,6 +13,10 @@ pub trait Decider {
     /// What the decisions of this stream depend on; the default is the state before the first event.
     type State: Default;
 
+    /// Whether the last event alone leads from the default state to the state. A stream of thousands of batches is
+    /// then not read from its beginning for each of them.
+    const STATE_IS_IN_LAST_EVENT: bool = false;
+
     /// Gives the event of a command, none where the state already is what the command asks for, or the refusal.
     ///
     /// # Errors

@@ -3,32 +3,16 @@
 //! The stream's beginning is the person's place in the batches, which no event here repeats. It comes with the
 //! command, as a fact that never changes once it is recorded.
 
+mod holding;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub use holding::{Holding, Stretch};
 
 use crate::decider::Decider;
 use crate::roster::{Contact, Payee, Profile};
 use crate::time::Instant;
-
-/// A stretch of time on one profile.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Stretch {
-    /// What the subscription was.
-    pub profile: Arc<Profile>,
-    /// From when.
-    pub from: Instant,
-    /// Until when; none while it runs.
-    pub to: Option<Instant>,
-}
-
-/// A subscription that somebody holds, over time.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Holding {
-    /// Its number.
-    pub number: u64,
-    /// Its stretches in order of time; never empty.
-    pub stretches: Vec<Stretch>,
-}
 
 /// What was recorded of a subscriber when each subscription came to the roster.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -161,6 +145,9 @@ pub enum SubscriberRejection {
         /// The provider's subscription id.
         subscription: String,
     },
+    /// Nobody has this id.
+    #[error("there is no such subscriber: import a subscription of theirs first")]
+    UnknownSubscriber,
     /// The subscriber has it already, with another number or start.
     #[error("the subscription {subscription:?} is there already, under number {number}")]
     SubscriptionExists {
@@ -221,35 +208,6 @@ enum Change {
 #[derive(Clone, Copy, Debug)]
 pub struct Subscriber;
 
-impl Holding {
-    /// Begins a holding.
-    #[must_use]
-    pub fn begin(number: u64, profile: Arc<Profile>, from: Instant, to: Option<Instant>) -> Self {
-        Self { number, stretches: vec![Stretch { profile, from, to }] }
-    }
-
-    /// Goes over to another profile: what runs ends there.
-    pub fn change(&mut self, profile: Arc<Profile>, at: Instant) {
-        self.end(at);
-        self.stretches.push(Stretch { profile, from: at, to: None });
-    }
-
-    /// Ends what runs.
-    pub fn end(&mut self, at: Instant) {
-        if let Some(last) = self.stretches.last_mut()
-            && last.to.is_none_or(|end| end > at)
-        {
-            last.to = Some(at);
-        }
-    }
-
-    /// Gives the last stretch.
-    #[must_use]
-    pub fn last(&self) -> &Stretch {
-        self.stretches.last().expect("a holding begins with a stretch")
-    }
-}
-
 impl SubscriberState {
     /// Gives a subscription as it is after the stream's events.
     #[must_use]
@@ -263,6 +221,13 @@ impl SubscriberState {
             }
         }
         Some(holding)
+    }
+
+    fn somebody(&self, base: &Base) -> Result<(), SubscriberRejection> {
+        match base.holdings.is_empty() && self.started.is_empty() {
+            true => Err(SubscriberRejection::UnknownSubscriber),
+            false => Ok(()),
+        }
     }
 
     fn known(&self, base: &Base, subscription: &str) -> Result<Holding, SubscriberRejection> {
@@ -309,10 +274,12 @@ impl Decider for Subscriber {
                 Ok(ends.then_some(SubscriberEvent::SubscriptionEnded { subscription, ended_at }))
             }
             Ask::SetContact { contact } => {
+                state.somebody(base)?;
                 let same = state.contact.as_ref().unwrap_or(&base.contact) == &contact;
                 Ok((!same).then_some(SubscriberEvent::ContactSet { contact }))
             }
             Ask::SetPayee { payee } => {
+                state.somebody(base)?;
                 let same = state.payee.as_ref().unwrap_or(&base.payee) == &payee;
                 Ok((!same).then_some(SubscriberEvent::PayeeSet { payee }))
             }

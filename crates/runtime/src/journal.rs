@@ -78,6 +78,22 @@ pub(crate) struct History {
     pub outcome: Option<Outcome>,
 }
 
+/// How much of a stream a decision needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// All its events.
+    Whole,
+    /// Its last event; where a command's outcome is known, the one that the command wrote.
+    LastEvent,
+}
+
+impl Part {
+    /// Gives what a decider needs.
+    pub(crate) fn of<D: Decider>() -> Self {
+        if D::STATE_IS_IN_LAST_EVENT { Self::LastEvent } else { Self::Whole }
+    }
+}
+
 impl Journal {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { core }
@@ -92,7 +108,7 @@ impl Journal {
         topic: Topic,
         stream: &str,
     ) -> Result<Vec<StreamEvent>, JournalError> {
-        Ok(self.history(topic, stream, None).await?.events)
+        Ok(self.history(topic, stream, None, Part::Whole).await?.events)
     }
 
     /// Gives the last accepted record of any stream of a journaled topic.
@@ -133,7 +149,8 @@ impl Journal {
         D: Decider,
         D::Event: Wire,
     {
-        let events = self.events(topic, stream).await?;
+        let part = Part::of::<D>();
+        let events = self.history(topic, stream, None, part).await?.events;
         let state = fold::<D>(&events)?;
         Ok((state, events.last().map(head_of)))
     }
@@ -182,6 +199,7 @@ impl Journal {
         topic: Topic,
         stream: &str,
         command_id: Option<Uuid>,
+        part: Part,
     ) -> Result<History, JournalError> {
         if !self.core.journaled(topic, stream) {
             return Err(JournalError::NotJournaled { topic, stream: stream.to_owned() });
@@ -191,7 +209,15 @@ impl Journal {
             Some(id) => outcome(&mut transaction, (topic, stream), id).await?,
             None => None,
         };
-        let events = events(&mut transaction, topic, stream).await?;
+        let events = match (part, &outcome) {
+            (Part::Whole, _) => events(&mut transaction, topic, stream).await?,
+            (Part::LastEvent, None) => {
+                last_event(&mut transaction, topic, stream, u64::MAX).await?
+            }
+            (Part::LastEvent, Some(Outcome { version, .. })) => {
+                last_event(&mut transaction, topic, stream, *version).await?
+            }
+        };
         transaction.rollback().await?;
         Ok(History { events, outcome })
     }
@@ -240,13 +266,33 @@ async fn events(
     .bind(stream)
     .fetch_all(connection)
     .await?;
-    let event = |row: PgRow| {
-        let partition = loaded_partition(row.try_get("partition")?);
-        let position = Position { topic, partition, offset: loaded(row.try_get("offset")?) };
-        let envelope: Vec<u8> = row.try_get("envelope")?;
-        Ok(StreamEvent { position, envelope: Envelope::decode(Bytes::from(envelope))? })
-    };
-    rows.into_iter().map(event).collect()
+    rows.iter().map(|row| stream_event(topic, row)).collect()
+}
+
+/// Gives the last event of a stream up to a version.
+async fn last_event(
+    connection: &mut PgConnection,
+    topic: Topic,
+    stream: &str,
+    version: u64,
+) -> Result<Vec<StreamEvent>, JournalError> {
+    let row = sqlx::query(
+        "select partition, \"offset\", envelope from journal_event
+         where topic = $1 and stream = $2 and version <= $3 order by version desc limit 1",
+    )
+    .bind(topic.name())
+    .bind(stream)
+    .bind(i64::try_from(version).unwrap_or(i64::MAX))
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| stream_event(topic, &row)).into_iter().collect()
+}
+
+fn stream_event(topic: Topic, row: &PgRow) -> Result<StreamEvent, JournalError> {
+    let partition = loaded_partition(row.try_get("partition")?);
+    let position = Position { topic, partition, offset: loaded(row.try_get("offset")?) };
+    let envelope: Vec<u8> = row.try_get("envelope")?;
+    Ok(StreamEvent { position, envelope: Envelope::decode(Bytes::from(envelope))? })
 }
 
 /// Finds where a command was accepted, preferring the given stream.

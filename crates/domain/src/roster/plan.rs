@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::check::RowFault;
-use super::entry::{Contact, ImportRow, Payee};
-use crate::subscriber::{Ask, Holding};
+use super::entry::{Contact, ImportRow, Payee, Profile};
+use crate::subscriber::{Ask, Holding, Stretch};
 use crate::time::Instant;
 
 /// What one row asks for. A row may ask for two things: another plan, and its end.
@@ -100,10 +100,7 @@ fn unless_recorded(
     row: usize,
     steps: &mut Vec<Step>,
 ) -> Option<RowFault> {
-    let same = |stretch: &crate::subscriber::Stretch| {
-        stretch.from == imported.valid_from && stretch.profile == imported.profile
-    };
-    let found = held.stretches.iter().position(same);
+    let found = recorded(held, imported);
     let is_last = found.is_some_and(|place| place + 1 == held.stretches.len());
     let mut asked = false;
     match found {
@@ -138,6 +135,20 @@ fn unless_recorded(
         steps.push(Step::Nothing { row });
     }
     None
+}
+
+/// Finds the stretch that the row is about. Of stretches that are over, a roster keeps plan and fee alone.
+fn recorded(held: &Holding, imported: &ImportRow) -> Option<usize> {
+    let wanted = &imported.profile;
+    let terms = |profile: &Profile| (profile.plan.clone(), profile.fee, profile.fee_period);
+    let is_it = |(place, stretch): (usize, &Stretch)| {
+        let same = match place + 1 == held.stretches.len() {
+            true => stretch.profile == *wanted,
+            false => terms(&stretch.profile) == terms(wanted),
+        };
+        stretch.from == imported.valid_from && same
+    };
+    held.stretches.iter().enumerate().position(is_it)
 }
 
 fn overlap(held: &Holding, from: Instant) -> Option<RowFault> {
@@ -176,6 +187,7 @@ pub fn last_payee(rows: &[&ImportRow]) -> Option<Payee> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Class;
     use crate::roster::tests::row;
 
     const A: &str = "2022-09-01T00:00:00Z";
@@ -233,6 +245,23 @@ mod tests {
         assert_eq!(words(Some(&held), &rows[..1]), ["nothing"]);
         let open_again = period("plus-1tb", B, None);
         assert_eq!(words(Some(&held), &[open_again]), ["nothing"]);
+    }
+
+    #[test]
+    fn a_free_period_before_a_paid_one_is_known_by_its_plan_and_fee() {
+        let mut free = period("free", A, Some(B));
+        let profile = Arc::make_mut(&mut free.profile);
+        (profile.class, profile.fee) = (Class::Free, None);
+        // The roster's row has the class of the last period alone.
+        let mut kept = (*free.profile).clone();
+        kept.class = Class::Principal;
+        let paid = period("plus-5gb", B, None);
+        let mut held = Holding::begin(1, Arc::new(kept), at(A), None);
+        held.change(Arc::clone(&paid.profile), at(B));
+        assert_eq!(words(Some(&held), &[free, paid.clone()]), ["nothing", "nothing"]);
+        let mut moved = paid;
+        Arc::make_mut(&mut moved.profile).cohort = Some("c2".into());
+        assert_eq!(words(Some(&held), &[moved]), ["refuse valid_from"]);
     }
 
     #[test]

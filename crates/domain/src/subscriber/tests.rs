@@ -143,6 +143,13 @@ fn contact_and_payee_are_set_where_they_differ() {
 }
 
 #[test]
+fn nobody_has_no_contact() {
+    let ask = Ask::SetContact { contact: Contact::default() };
+    let command = SubscriberCommand { base: Base::default(), ask };
+    check::<Subscriber>(&[], &command, Err(SubscriberRejection::UnknownSubscriber));
+}
+
+#[test]
 fn trouble_is_reported_once_for_each_time_and_component() {
     let report = |component: Option<&str>| Ask::ReportTrouble {
         subscription: "s".into(),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::submit::{Authorship, envelope_of};
 use super::{Claimed, CommandError, CommandFailure, CommandRequest, Commands, Done, StreamRef};
 use crate::accepted::Accepted;
-use crate::journal::{History, fold, head_of};
+use crate::journal::{History, Part, fold, head_of};
 
 /// The namespace of system commands' request ids.
 const SYSTEM_COMMANDS: Uuid = Uuid::from_u128(0x2b6c_01f4_8a3d_4c0b_9e7e_55aa_70c9_1d38);
@@ -66,7 +66,7 @@ impl Commands {
         D::Event: Wire,
     {
         let claim_id = Uuid::new_v4();
-        let history = self.journal.history(stream.topic, &stream.id, None).await;
+        let history = self.journal.history(stream.topic, &stream.id, None, Part::of::<D>()).await;
         let History { events, .. } = history.map_err(CommandFailure::Journal)?;
         let head = events.last().map(head_of);
         let version = head.map_or(0, |head| head.version);

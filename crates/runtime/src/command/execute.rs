@@ -6,7 +6,7 @@ use ristoro_proto::wire::Wire;
 
 use super::submit::{Authorship, envelope_of};
 use super::{CommandError, CommandFailure, CommandRequest, Commands, Done, StreamRef};
-use crate::journal::{History, Outcome, StreamEvent, fold, head_of};
+use crate::journal::{History, Outcome, Part, StreamEvent, fold, head_of};
 use crate::metrics::CommandOutcome;
 
 /// How often a command decides again after it lost a race.
@@ -83,7 +83,7 @@ impl Commands {
         D::Event: Wire,
     {
         let (topic, id) = (stream.topic, request.request_id);
-        let history = self.journal.history(topic, &stream.id, Some(id)).await;
+        let history = self.journal.history(topic, &stream.id, Some(id), Part::of::<D>()).await;
         let History { events, outcome } = history.map_err(CommandFailure::Journal)?;
         if let Some(outcome) = outcome {
             return answered::<D>(stream, &events, &outcome);
@@ -129,7 +129,8 @@ impl Commands {
         let unknown = |error: crate::journal::JournalError| {
             CommandError::Unknown(format!("the record {position} is void, and {error}"))
         };
-        let history = self.journal.history(stream.topic, &stream.id, Some(request.request_id));
+        let (id, part) = (Some(request.request_id), Part::of::<D>());
+        let history = self.journal.history(stream.topic, &stream.id, id, part);
         let History { events, outcome } = history.await.map_err(unknown)?;
         if let Some(outcome) = outcome {
             return answered::<D>(stream, &events, &outcome);
