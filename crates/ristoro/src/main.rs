@@ -26,6 +26,8 @@ enum Verb {
     Outage(verbs::outage::Outage),
     /// Runs the eligibility service
     Eligibility(verbs::service::Run),
+    /// Runs the payout service
+    Payout(verbs::service::Run),
     /// Asks a running service whether it is ready; for container health checks
     Healthcheck(verbs::service::Healthcheck),
     /// Checks, lists and tries out policies; needs no server
@@ -53,6 +55,7 @@ async fn main() -> ExitCode {
         Verb::Dev(verb) => verb.run().await,
         Verb::Outage(verb) => verb.run().await,
         Verb::Eligibility(verb) => verb.run(verbs::service::eligibility).await,
+        Verb::Payout(verb) => verb.run(verbs::service::payout).await,
         Verb::Healthcheck(verb) => verb.run().await,
         Verb::Policy(verb) => verb.run(),
         Verb::Subscriptions(verb) => verb.run().await,

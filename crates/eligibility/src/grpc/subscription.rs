@@ -114,16 +114,12 @@ impl Gathered {
         if rows.is_empty() || request.validate_only {
             return Ok(());
         }
-        let more = import(subscribers, request, rows).await?;
-        self.done.imported += more.imported;
-        self.done.changed += more.changed;
-        self.done.unchanged += more.unchanged;
-        self.done.rejects.extend(more.rejects);
-        self.done.token.extend(more.token);
+        self.done.add(import(subscribers, request, rows).await?);
         Ok(())
     }
 
     fn response(mut self) -> api::ImportSubscriptionsResponse {
+        let token: Vec<_> = self.done.token.into_iter().collect();
         self.done.rejects.sort();
         let mut places: Vec<u64> = self.done.rejects.iter().map(|(place, ..)| *place).collect();
         places.dedup();
@@ -136,7 +132,7 @@ impl Gathered {
             unchanged: self.done.unchanged,
             rejected: places.len() as u64,
             rejects: listed.map(reject).collect(),
-            consistency_token: edge::consistency_token(&self.done.token),
+            consistency_token: edge::consistency_token(&token),
         }
     }
 }

@@ -1,24 +1,29 @@
 //! An import: rows by partition, new people in batches, known people by events of their own.
 //!
-//! Ids of the commands follow from the import's request id and from who is in them, and every row is planned against
-//! what is recorded, so an import that is sent again, whole or in part, changes nothing.
+//! Every row is planned against what is recorded, so an import that is sent again, whole or in part, changes nothing.
+//! Who is known is looked up together with the roster's count, and a batch is refused if the count has moved since: so
+//! nobody gets two numbers for one subscription, however many imports run at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ristoro_domain::roster::plan::{Step, last_contact, last_payee, steps};
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use ristoro_domain::roster::{Holder, ImportRow, Roster, RosterCommand, RosterRejection};
-use ristoro_domain::subscriber::{Ask, Base};
+use ristoro_domain::subscriber::Ask;
 use ristoro_log::position::partition_of;
 use ristoro_log::{Position, Topic};
+use ristoro_proto::ops::v1::ErrorReason;
 use ristoro_runtime::command::{CommandError, CommandRequest, StreamRef};
 use ristoro_runtime::refused::command_status;
 use ristoro_runtime::status;
 use sha2::{Digest as _, Sha256};
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
 
 use super::personal::{Subscribers, WAIT};
 use super::roster_refused;
+pub use super::rows::PlacedRow;
+use super::rows::{Fate, Further, plan};
 use crate::projections::holding::{Recorded, people, reserved};
 use crate::projections::roster;
 
@@ -26,9 +31,8 @@ use crate::projections::roster;
 const BATCH: usize = 500;
 /// How often a partition's rows are planned again because others were added meanwhile.
 const ATTEMPTS: usize = 5;
-
-/// A row with its place in the caller's file.
-pub type PlacedRow = (u64, ImportRow);
+/// Subscribers of a partition who are asked at the same time: a command's time is waiting.
+const ASKED_AT_ONCE: usize = 16;
 
 /// What became of rows.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -41,19 +45,36 @@ pub struct Imported {
     pub unchanged: u64,
     /// Rows that were not taken: place, column, reason.
     pub rejects: Vec<(u64, String, String)>,
-    /// Where the tables must have come to show it.
-    pub token: Vec<Position>,
+    /// Where the tables must have come to show it: the last position of each partition.
+    pub token: BTreeSet<Position>,
 }
 
-/// What rows of a partition ask for.
-#[derive(Default)]
-struct Plan {
-    batch: Vec<ImportRow>,
-    further: Vec<(ImportRow, Option<ristoro_domain::time::Instant>)>,
-    asks: Vec<(String, Ask)>,
+impl Imported {
+    /// Adds what became of other rows.
+    pub fn add(&mut self, other: Imported) {
+        self.imported += other.imported;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.rejects.extend(other.rejects);
+        self.see(other.token);
+    }
+
+    /// Keeps of each partition the last position only.
+    fn see(&mut self, positions: impl IntoIterator<Item = Position>) {
+        for position in positions {
+            let earlier = |known: &Position| {
+                (known.topic, known.partition) == (position.topic, position.partition)
+            };
+            let known = self.token.iter().copied().find(earlier);
+            if known.is_none_or(|known| known < position) {
+                self.token.retain(|other| Some(*other) != known);
+                self.token.insert(position);
+            }
+        }
+    }
 }
 
-/// Takes rows.
+/// Takes rows, all partitions at the same time.
 ///
 /// # Errors
 /// Why the outcome is not known: the same rows must be sent again.
@@ -67,21 +88,26 @@ pub async fn import(
     for row in rows {
         by_partition.entry(partition_of(&row.1.subscriber, count)).or_default().push(row);
     }
+    let partitions = by_partition.into_iter().map(|(partition, rows)| {
+        let fates = vec![None; rows.len()];
+        let done = Imported::default();
+        PartitionImport { subscribers, request, partition, rows, fates, done }.run()
+    });
     let mut imported = Imported::default();
-    for (partition, rows) in by_partition {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match import_partition(subscribers, request, partition, &rows, &mut imported).await {
-                // Others were added: who is known has to be looked up again.
-                Err(Failure::Moved) if attempt < ATTEMPTS => {}
-                Err(Failure::Moved) => return Err(status::shutting_down()),
-                Err(Failure::Status(status)) => return Err(*status),
-                Ok(()) => break,
-            }
-        }
+    for done in try_join_all(partitions).await? {
+        imported.add(done);
     }
     Ok(imported)
+}
+
+struct PartitionImport<'a> {
+    subscribers: &'a Subscribers,
+    request: &'a CommandRequest,
+    partition: u32,
+    rows: Vec<PlacedRow>,
+    /// What became of each row in all attempts: what an earlier one imported, a later one finds recorded.
+    fates: Vec<Option<Fate>>,
+    done: Imported,
 }
 
 enum Failure {
@@ -101,185 +127,169 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-async fn import_partition(
-    subscribers: &Subscribers,
-    request: &CommandRequest,
-    partition: u32,
-    rows: &[PlacedRow],
-    imported: &mut Imported,
-) -> Result<(), Failure> {
-    subscribers.views.wait(&imported.token, WAIT).await?;
-    let mut view = subscribers.views.begin().await?;
-    let after_count = roster::count(&mut view, partition).await?;
-    let ids: BTreeSet<&String> = rows.iter().map(|(_, row)| &row.subscriber).collect();
-    let ids: Vec<String> = ids.into_iter().cloned().collect();
-    let known = people(&mut view, &ids, Recorded::Current).await?;
-    view.rollback().await?;
-    let mut counts = Imported::default();
-    let plan = plan(rows, &known, &mut counts);
-    let mut token = add(subscribers, request, (partition, after_count), plan.batch).await?;
-    if !plan.further.is_empty() {
-        let seen = after_count + counts.imported - plan.further.len() as u64;
-        let further = further(subscribers, request, (partition, seen), plan.further).await?;
-        token.extend(further);
-    }
-    subscribers.views.wait(&token, WAIT).await?;
-    for (subscriber, ask) in plan.asks {
-        let name = format!("{subscriber}\n{ask:?}");
-        let command = derived(request, &name);
-        token.extend(subscribers.ask(&subscriber, &command, ask).await?.token);
-    }
-    imported.imported += counts.imported;
-    imported.changed += counts.changed;
-    imported.unchanged += counts.unchanged;
-    imported.rejects.extend(counts.rejects);
-    imported.token.extend(token);
-    Ok(())
-}
-
-fn plan(rows: &[PlacedRow], known: &BTreeMap<String, Base>, counts: &mut Imported) -> Plan {
-    let mut by_person: BTreeMap<&str, BTreeMap<&str, Vec<&PlacedRow>>> = BTreeMap::new();
-    for row in rows {
-        let person = by_person.entry(&row.1.subscriber).or_default();
-        person.entry(&row.1.subscription).or_default().push(row);
-    }
-    let mut plan = Plan::default();
-    for (subscriber, subscriptions) in by_person {
-        let base = known.get(subscriber);
-        let mut given = Vec::new();
-        for (subscription, rows) in &subscriptions {
-            let plain: Vec<&ImportRow> = rows.iter().map(|row| &row.1).collect();
-            let held = base.and_then(|base| base.holdings.get(*subscription));
-            for step in steps(held, &plain) {
-                take(step, rows, base.is_some(), &mut plan, counts);
-            }
-            given.extend(plain);
-        }
-        let Some(base) = base else { continue };
-        let mut ask = |ask| plan.asks.push((subscriber.to_owned(), ask));
-        if let Some(contact) = last_contact(&given).filter(|contact| *contact != base.contact) {
-            ask(Ask::SetContact { contact });
-        }
-        if let Some(payee) = last_payee(&given).filter(|payee| base.payee.as_ref() != Some(payee)) {
-            ask(Ask::SetPayee { payee: Some(payee) });
-        }
-    }
-    plan
-}
-
-fn take(
-    step: Step,
-    rows: &[&PlacedRow],
-    person_is_known: bool,
-    plan: &mut Plan,
-    counts: &mut Imported,
-) {
-    match step {
-        Step::Begin { row, ended_at } => {
-            let mut begun = rows[row].1.clone();
-            begun.valid_to = ended_at;
-            counts.imported += 1;
-            if person_is_known {
-                plan.further.push((begun, ended_at));
-            } else {
-                plan.batch.push(begun);
+impl PartitionImport<'_> {
+    async fn run(mut self) -> Result<Imported, Status> {
+        for _ in 0..ATTEMPTS {
+            match self.attempt().await {
+                // Others were added: who is known has to be looked up again.
+                Err(Failure::Moved) => {}
+                Err(Failure::Status(status)) => return Err(*status),
+                Ok(()) => {
+                    let count = |fate| self.fates.iter().filter(|of| **of == Some(fate)).count();
+                    self.done.imported = count(Fate::Imported) as u64;
+                    self.done.changed = count(Fate::Changed) as u64;
+                    self.done.unchanged = count(Fate::Unchanged) as u64;
+                    return Ok(self.done);
+                }
             }
         }
-        Step::Change { row, ask } => {
-            counts.changed += 1;
-            plan.asks.push((rows[row].1.subscriber.clone(), ask));
-        }
-        Step::Nothing { .. } => counts.unchanged += 1,
-        Step::Refuse { row, fault } => {
-            counts.rejects.push((rows[row].0, fault.column.to_owned(), fault.reason));
-        }
+        let message =
+            "other imports add people faster than this one: send it again when they are done";
+        Err(status::refuse(Code::Aborted, ErrorReason::VersionConflict, message, &[]))
     }
-}
 
-/// Adds new people's rows in batches.
-async fn add(
-    subscribers: &Subscribers,
-    request: &CommandRequest,
-    (partition, mut after_count): (u32, u64),
-    rows: Vec<ImportRow>,
-) -> Result<Vec<Position>, Failure> {
-    let mut token = Vec::new();
-    for batch in rows.chunks(BATCH) {
-        let names = batch.iter().map(|row| (&row.subscriber, &row.subscription));
-        let id = derived(request, &digest(names));
-        let rows = batch.to_vec();
-        let command = RosterCommand::Import { partition, after_count, rows };
-        token = execute(subscribers, partition, &id, &command).await?;
-        after_count += batch.len() as u64;
-    }
-    Ok(token)
-}
-
-/// Sets numbers aside for further subscriptions of known people, and begins those.
-async fn further(
-    subscribers: &Subscribers,
-    request: &CommandRequest,
-    (partition, after_count): (u32, u64),
-    rows: Vec<(ImportRow, Option<ristoro_domain::time::Instant>)>,
-) -> Result<Vec<Position>, Failure> {
-    let holder = |row: &ImportRow| Holder {
-        subscriber: row.subscriber.clone(),
-        subscription: row.subscription.clone(),
-    };
-    let owners: Vec<String> = rows.iter().map(|(row, _)| row.subscriber.clone()).collect();
-    let mut view = subscribers.views.begin().await?;
-    let held = reserved(&mut view, &owners).await?;
-    view.rollback().await?;
-    let unreserved =
-        |row: &&ImportRow| !held.contains_key(&(row.subscriber.clone(), row.subscription.clone()));
-    let holders: Vec<Holder> =
-        rows.iter().map(|(row, _)| row).filter(unreserved).map(holder).collect();
-    let mut token = Vec::new();
-    let mut seen = after_count;
-    for batch in holders.chunks(BATCH) {
-        let names = batch.iter().map(|holder| (&holder.subscriber, &holder.subscription));
-        let id = derived(request, &digest(names));
-        let command =
-            RosterCommand::Reserve { partition, after_count: seen, holders: batch.to_vec() };
-        token = execute(subscribers, partition, &id, &command).await?;
-        seen += batch.len() as u64;
-    }
-    subscribers.views.wait(&token, WAIT).await?;
-    let mut view = subscribers.views.begin().await?;
-    let held = reserved(&mut view, &owners).await?;
-    view.rollback().await?;
-    for (row, ended_at) in rows {
-        let key = (row.subscriber.clone(), row.subscription.clone());
-        let Some(number) = held.get(&key).copied() else { return Err(Failure::Moved) };
-        let (subscriber, subscription) = key;
-        let start = Ask::Start {
-            subscription: subscription.clone(),
-            number,
-            profile: row.profile,
-            valid_from: row.valid_from,
+    async fn attempt(&mut self) -> Result<(), Failure> {
+        let mut view = self.subscribers.views.begin().await?;
+        let mut count = roster::count(&mut view, self.partition).await?;
+        let ids: BTreeSet<&String> = self.rows.iter().map(|(_, row)| &row.subscriber).collect();
+        let ids: Vec<String> = ids.into_iter().cloned().collect();
+        let known = people(&mut view, &ids, Recorded::Current).await?;
+        view.rollback().await?;
+        let plan = plan(&self.rows, &known);
+        for (all, now) in self.fates.iter_mut().zip(&plan.fates) {
+            *all = (*all).max(*now);
+        }
+        let reject = |(place, fault): (u64, ristoro_domain::roster::check::RowFault)| {
+            (place, fault.column.to_owned(), fault.reason)
         };
-        let id = derived(request, &format!("start {subscriber}\n{subscription}"));
-        token.extend(subscribers.ask(&subscriber, &id, start).await?.token);
-        if let Some(ended_at) = ended_at {
-            let id = derived(request, &format!("end {subscriber}\n{subscription}"));
-            let end = Ask::End { subscription, ended_at };
-            token.extend(subscribers.ask(&subscriber, &id, end).await?.token);
+        self.done.rejects = plan.rejects.into_iter().map(reject).collect();
+        self.add(&mut count, &plan.batch).await?;
+        let mut asks = self.begin(&mut count, plan.further).await?;
+        for (subscriber, more) in plan.asks {
+            asks.entry(subscriber).or_default().extend(more);
+        }
+        self.ask(asks).await
+    }
+
+    /// Adds new people's rows in batches.
+    async fn add(&mut self, count: &mut u64, rows: &[ImportRow]) -> Result<(), Failure> {
+        for batch in rows.chunks(BATCH) {
+            let names = batch.iter().map(|row| (&row.subscriber, &row.subscription));
+            let id = derived(self.request, &digest("imported", names));
+            let (partition, rows) = (self.partition, batch.to_vec());
+            let command = RosterCommand::Import { partition, after_count: *count, rows };
+            self.execute(&id, &command).await?;
+            *count += batch.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Sets numbers aside for further subscriptions of known people, and says how to begin those.
+    async fn begin(
+        &mut self,
+        count: &mut u64,
+        further: Vec<Further>,
+    ) -> Result<BTreeMap<String, Vec<Ask>>, Failure> {
+        let mut asks: BTreeMap<String, Vec<Ask>> = BTreeMap::new();
+        if further.is_empty() {
+            return Ok(asks);
+        }
+        let owners: Vec<String> = further.iter().map(|one| one.row.subscriber.clone()).collect();
+        let held = self.reserved(&owners).await?;
+        let key = |one: &Further| (one.row.subscriber.clone(), one.row.subscription.clone());
+        let holders: Vec<Holder> = further
+            .iter()
+            .map(key)
+            .filter(|key| !held.contains_key(key))
+            .map(|(subscriber, subscription)| Holder { subscriber, subscription })
+            .collect();
+        for batch in holders.chunks(BATCH) {
+            let names = batch.iter().map(|holder| (&holder.subscriber, &holder.subscription));
+            let id = derived(self.request, &digest("reserved", names));
+            let (partition, holders) = (self.partition, batch.to_vec());
+            let command = RosterCommand::Reserve { partition, after_count: *count, holders };
+            self.execute(&id, &command).await?;
+            *count += batch.len() as u64;
+        }
+        let held = self.reserved(&owners).await?;
+        for one in further {
+            let (subscriber, subscription) = key(&one);
+            let number = held.get(&(subscriber.clone(), subscription.clone())).copied();
+            let Some(number) = number else { return Err(Failure::Moved) };
+            let asks = asks.entry(subscriber).or_default();
+            asks.push(Ask::Start {
+                subscription: subscription.clone(),
+                number,
+                profile: one.row.profile,
+                valid_from: one.row.valid_from,
+            });
+            asks.extend(one.ended_at.map(|ended_at| Ask::End { subscription, ended_at }));
+        }
+        Ok(asks)
+    }
+
+    async fn reserved(
+        &self,
+        owners: &[String],
+    ) -> Result<BTreeMap<(String, String), u64>, Failure> {
+        let mut view = self.subscribers.views.begin().await?;
+        let held = reserved(&mut view, owners).await?;
+        view.rollback().await?;
+        Ok(held)
+    }
+
+    /// Asks each subscriber's stream in order, and many subscribers at the same time.
+    async fn ask(&mut self, asks: BTreeMap<String, Vec<Ask>>) -> Result<(), Failure> {
+        let (subscribers, request) = (self.subscribers, self.request);
+        let mut tokens = stream::iter(asks)
+            .map(|(subscriber, asks)| async move {
+                let mut token = Vec::new();
+                for ask in asks {
+                    let command = personal(request, &subscriber, &ask);
+                    token = subscribers.ask(&subscriber, &command, ask).await?.token;
+                }
+                Ok::<_, Status>(token)
+            })
+            .buffer_unordered(ASKED_AT_ONCE);
+        while let Some(token) = tokens.try_next().await? {
+            self.done.see(token);
+        }
+        Ok(())
+    }
+
+    async fn execute(
+        &mut self,
+        request: &CommandRequest,
+        command: &RosterCommand,
+    ) -> Result<(), Failure> {
+        let (commands, partition) = (&self.subscribers.commands, self.partition);
+        let stream =
+            StreamRef::numbered(Topic::Subscriber, format!("roster/{partition}"), partition);
+        match commands.execute::<Roster>(&stream, request, command).await {
+            Ok(done) => {
+                self.subscribers.views.wait(&done.token, WAIT).await?;
+                self.done.see(done.token);
+                Ok(())
+            }
+            Err(CommandError::Rejected(RosterRejection::RosterMoved { .. })) => Err(Failure::Moved),
+            Err(error) => Err(command_status(error, roster_refused).into()),
         }
     }
-    Ok(token)
 }
 
-async fn execute(
-    subscribers: &Subscribers,
-    partition: u32,
-    request: &CommandRequest,
-    command: &RosterCommand,
-) -> Result<Vec<Position>, Failure> {
-    let stream = StreamRef::numbered(Topic::Subscriber, format!("roster/{partition}"), partition);
-    match subscribers.commands.execute::<Roster>(&stream, request, command).await {
-        Ok(done) => Ok(done.token),
-        Err(CommandError::Rejected(RosterRejection::RosterMoved { .. })) => Err(Failure::Moved),
-        Err(error) => Err(command_status(error, roster_refused).into()),
+/// Names the command that asks something of a subscriber's stream.
+///
+/// A contact or payee is no part of any id, not even hashed: ids outlive an erasure. Such a command may have a fresh
+/// one, since what is recorded already is not asked for again.
+fn personal(request: &CommandRequest, subscriber: &str, ask: &Ask) -> CommandRequest {
+    match ask {
+        Ask::SetContact { .. } | Ask::SetPayee { .. } => {
+            CommandRequest { request_id: Uuid::new_v4(), ..derived(request, "") }
+        }
+        Ask::Start { .. }
+        | Ask::ChangePlan { .. }
+        | Ask::End { .. }
+        | Ask::ReportTrouble { .. } => derived(request, &format!("{subscriber}\n{ask:?}")),
     }
 }
 
@@ -288,10 +298,11 @@ fn derived(request: &CommandRequest, name: &str) -> CommandRequest {
     CommandRequest { request_id, expected_version: None, ..request.clone() }
 }
 
-fn digest<'a>(names: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+fn digest<'a>(what: &str, names: impl Iterator<Item = (&'a String, &'a String)>) -> String {
     let mut hasher = Sha256::new();
+    hasher.update(what);
     for (subscriber, subscription) in names {
-        hasher.update(format!("{subscriber}\n{subscription}\n"));
+        hasher.update(format!("\n{subscriber}\n{subscription}"));
     }
     crate::grpc::assessment_message::hex(&hasher.finalize())
 }

@@ -2,6 +2,7 @@
 
 pub mod import;
 pub mod personal;
+mod rows;
 
 use ristoro_domain::roster::RosterRejection;
 use ristoro_domain::subscriber::SubscriberRejection;
@@ -29,6 +30,9 @@ pub fn roster_refused(rejection: &RosterRejection) -> Refused {
 #[must_use]
 pub fn subscriber_refused(rejection: &SubscriberRejection) -> Refused {
     match rejection {
+        SubscriberRejection::UnknownSubscriber => {
+            Refused::new(Code::NotFound, ErrorReason::ResourceNotFound)
+        }
         SubscriberRejection::UnknownSubscription { subscription } => {
             Refused::new(Code::NotFound, ErrorReason::ResourceNotFound)
                 .with("subscription", subscription)

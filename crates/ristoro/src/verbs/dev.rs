@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::Answer;
 use crate::demo::{People, ROLES, libero};
 use crate::verbs::play::Case;
-use crate::verbs::service::{eligibility, outage};
+use crate::verbs::service::{eligibility, outage, payout};
 
 /// Runs everything locally.
 #[derive(Debug, Args)]
@@ -59,7 +59,8 @@ impl Dev {
         let (servers, settings) = self.start_servers().await?;
         let tokens = write_people(&servers.folder)?;
         let config = load(&Sources::of_process(None, settings))?;
-        let ready = run::start(vec![outage(), eligibility()], &config, shutdown.clone()).await?;
+        let ready =
+            run::start(vec![outage(), eligibility(), payout()], &config, shutdown.clone()).await?;
         let (calls, pages) = ready.addresses()?;
         let endpoint = format!("http://{calls}");
         let serving = tokio::spawn(ready.serve());
@@ -108,7 +109,7 @@ impl Dev {
             ("metrics_listen", "127.0.0.1:0".to_owned()),
             ("principals_file", principals),
             ("partitions", "4".to_owned()),
-            ("pool_size", "30".to_owned()),
+            ("pool_size", "40".to_owned()),
             ("lease", "all".to_owned()),
         ];
         let settings = settings.map(|(key, value)| (key.to_owned(), value)).to_vec();

@@ -41,6 +41,11 @@ pub fn eligibility() -> (ServiceSpec, RoutesOf) {
     (ristoro_eligibility::spec(), ristoro_eligibility::routes)
 }
 
+/// Gives the payout service.
+pub fn payout() -> (ServiceSpec, RoutesOf) {
+    (ristoro_payout::spec(), ristoro_payout::routes)
+}
+
 /// Gives the outage service.
 pub fn outage() -> (ServiceSpec, RoutesOf) {
     (ristoro_outage::spec(), ristoro_outage::routes)
