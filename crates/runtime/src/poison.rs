@@ -13,6 +13,9 @@ use crate::schema::{self, Mode, SchemaName, ServiceName};
 
 pub(crate) mod obey;
 
+/// The stream of all skips. Every service decides on it, so every service keeps it in its journal.
+pub(crate) const SKIPS: &str = "ops/skips";
+
 pub use obey::{consumers_that_passed, skip_consumer};
 
 /// A consumer that stands still.

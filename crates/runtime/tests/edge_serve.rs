@@ -11,9 +11,9 @@ use ristoro_proto::ops::v1::projection_service_server::{
     ProjectionService, ProjectionServiceServer,
 };
 use ristoro_proto::ops::v1::{
-    ListProjectionsRequest, ListProjectionsResponse, RebuildProjectionRequest,
-    RebuildProjectionResponse, SwitchProjectionRequest, SwitchProjectionResponse,
-    WatchRebuildRequest, WatchRebuildResponse,
+    DropProjectionRequest, DropProjectionResponse, ListProjectionsRequest, ListProjectionsResponse,
+    RebuildProjectionRequest, RebuildProjectionResponse, SwitchProjectionRequest,
+    SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
 };
 use ristoro_runtime::grpc::{GrpcRoutes, Role, ServeError, bind, require};
 use ristoro_runtime::status::not_found;
@@ -51,6 +51,14 @@ impl ProjectionService for Slow {
     ) -> Result<Response<Self::WatchRebuildStream>, Status> {
         let first = futures::stream::once(async { Ok(WatchRebuildResponse::default()) });
         Ok(Response::new(first.chain(futures::stream::pending()).boxed()))
+    }
+
+    async fn drop_projection(
+        &self,
+        request: Request<DropProjectionRequest>,
+    ) -> Result<Response<DropProjectionResponse>, Status> {
+        require(&request, &[Role::Operator])?;
+        Ok(Response::new(DropProjectionResponse {}))
     }
 
     async fn switch_projection(

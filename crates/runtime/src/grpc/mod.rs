@@ -5,12 +5,14 @@ mod auth;
 mod body;
 mod call;
 mod method;
+mod ops;
 mod principals;
 mod request;
 mod serve;
 
 pub use address::Addresses;
 pub use auth::{Principal, Role, principal, require};
+pub use ops::with_operations;
 pub use principals::{Principals, PrincipalsError};
 pub use request::command_request;
 pub use serve::{GrpcRoutes, RoutesOf, ServeError, ServeOptions, bind, serve};

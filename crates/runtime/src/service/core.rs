@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::poison::SKIPS;
 use crate::position::{Board, WaitError};
 use crate::schema::ServiceName;
 use crate::service::Settings;
@@ -40,7 +41,8 @@ pub struct Core {
 impl Core {
     /// Tells whether the journal keeps the events of a stream.
     pub(crate) fn journaled(&self, topic: Topic, stream: &str) -> bool {
-        self.journal_topics.contains(&topic) && (self.journaled)(topic, stream)
+        let skips = topic == Topic::Ops && stream == SKIPS;
+        skips || (self.journal_topics.contains(&topic) && (self.journaled)(topic, stream))
     }
 
     /// Waits until all live tables that are folded from the position's topic have passed it.

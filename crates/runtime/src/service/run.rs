@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::config::{ConnectError, ServiceConfig, connect};
-use crate::grpc::{Addresses, GrpcRoutes, RoutesOf, ServeError};
+use crate::grpc::{Addresses, GrpcRoutes, RoutesOf, ServeError, with_operations};
 use crate::service::{LoopFailure, Service, ServiceSpec, Settings, StartError};
 use crate::telemetry::Telemetry;
 
@@ -78,6 +78,7 @@ pub async fn start(
         ready.routes = routes(ready.routes, &service);
         ready.services.push(service);
     }
+    ready.routes = with_operations(ready.routes, &ready.services);
     Ok(ready)
 }
 

@@ -158,9 +158,11 @@ fn control_consumers(spec: &ServiceSpec, core: &Arc<Core>, commands: &Commands) 
     let fold = |apply: Arc<dyn Apply>| Task::Fold(apply);
     let skips = skip_consumer(core.service);
     let mut all = vec![consumer(skips, Topic::Ops, fold(Arc::new(Obey)))];
-    for topic in spec.journal_topics {
-        let keep = Keep { core: Arc::clone(core), topic: *topic };
-        all.push(consumer(journal::consumer_of(*topic), *topic, fold(Arc::new(keep))));
+    let own = spec.journal_topics.iter().copied();
+    let topics: BTreeSet<Topic> = own.chain([Topic::Ops]).collect();
+    for topic in topics {
+        let keep = Keep { core: Arc::clone(core), topic };
+        all.push(consumer(journal::consumer_of(topic), topic, fold(Arc::new(keep))));
     }
     let context = Arc::new(StageContext {
         pool: core.pool.clone(),

@@ -4,6 +4,7 @@ mod adapters;
 mod commands;
 mod counter;
 mod leases;
+mod operations;
 mod poison;
 mod projections;
 mod rebuilds;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::Channel;
 
-/// `anna` is an operator with the token `secret`; `bo` is an observer with the token `hello`.
+/// `anna` and `carla` are operators with the tokens `secret` and `other`; `bo` is an observer with `hello`.
 const PRINCIPALS: &str = r#"
 [[principal]]
 name = "anna"
@@ -23,6 +23,11 @@ token_sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b
 name = "bo"
 roles = ["observer"]
 token_sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+[[principal]]
+name = "carla"
+roles = ["operator"]
+token_sha256 = "d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa"
 "#;
 
 /// A server that runs.
