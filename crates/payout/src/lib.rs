@@ -1,5 +1,6 @@
 //! The payout service: decisions become orders over channels, and released orders become money that is owed.
 
+pub mod grpc;
 pub mod orders;
 pub mod projections;
 pub mod release;
@@ -9,6 +10,7 @@ pub mod streams;
 use std::sync::Arc;
 
 use ristoro_log::Topic;
+use ristoro_proto::payout::v1::ledger_service_server::LedgerServiceServer;
 use ristoro_runtime::grpc::GrpcRoutes;
 use ristoro_runtime::service::{Service, ServiceSpec};
 use sqlx::migrate::Migrator;
@@ -35,6 +37,6 @@ pub fn spec() -> ServiceSpec {
 
 /// Adds what the running service answers.
 #[must_use]
-pub fn routes(routes: GrpcRoutes, _service: &Service) -> GrpcRoutes {
-    routes
+pub fn routes(routes: GrpcRoutes, service: &Service) -> GrpcRoutes {
+    routes.with(LedgerServiceServer::new(grpc::ledger::Ledger::new(service.views())))
 }

@@ -1,0 +1,3 @@
+//! What the running service answers.
+
+pub mod ledger;
