@@ -14,8 +14,8 @@ const CONNECT_BOUND: Duration = Duration::from_secs(5);
 /// Where the services are and who calls.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Connection {
-    /// The services' address, such as http://127.0.0.1:7070
-    #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:7070")]
+    /// The services' address, such as http://127.0.0.1:50051
+    #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:50051")]
     pub endpoint: String,
     /// The bearer token of the caller
     #[arg(long, env = "RISTORO_TOKEN", hide_env_values = true)]

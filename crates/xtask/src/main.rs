@@ -3,6 +3,7 @@
 
 mod buf;
 mod demo;
+mod manifests;
 mod process;
 mod test;
 

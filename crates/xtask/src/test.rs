@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::buf;
+use crate::manifests;
 use crate::process::{cargo, command, missing, succeeds};
 
 /// Runs checks and tests.
@@ -26,6 +27,8 @@ enum Step {
     BufLint,
     /// Whether the protos can still read what was written
     BufBreaking,
+    /// The Kubernetes manifests against the API's schemas
+    Manifests,
     /// The lints
     Clippy,
     /// The documentation
@@ -88,6 +91,7 @@ impl Step {
                     ))
                 }
             },
+            Step::Manifests => manifests::validate(),
             Step::Clippy => {
                 let arguments =
                     ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];

@@ -22,7 +22,7 @@ enum Verb {
         /// The case
         case: Case,
         /// The services' address
-        #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:7070")]
+        #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:50051")]
         endpoint: String,
         /// A TOML file that gives each of the case's people a token: ada, bruno, carla
         #[arg(long, env = "RISTORO_TOKENS")]

@@ -27,7 +27,7 @@ pub struct Run {
 #[derive(Debug, Args)]
 pub struct Healthcheck {
     /// The address of the service's gRPC port
-    #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:7070")]
+    #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:50051")]
     pub endpoint: String,
 }
 
