@@ -125,7 +125,8 @@ fn unless_recorded(
             steps.push(Step::Change { row, ask });
         }
     }
-    if let Some(ended_at) = ended_at.filter(|_| held.last().to.is_none()) {
+    let runs = (found.is_none() || is_last) && held.last().to.is_none();
+    if let Some(ended_at) = ended_at.filter(|_| runs) {
         held.end(ended_at);
         asked = true;
         let subscription = imported.subscription.clone();
@@ -240,6 +241,7 @@ mod tests {
         let mut held = Holding::begin(1, Arc::clone(&rows[0].profile), at(A), None);
         held.change(Arc::clone(&rows[1].profile), at(B));
         assert_eq!(words(Some(&held), &rows), ["nothing".to_owned(), format!("end {C}")]);
+        assert_eq!(words(Some(&held), &rows[..1]), ["nothing"]);
         held.end(at(C));
         assert_eq!(words(Some(&held), &rows), ["nothing", "nothing"]);
         assert_eq!(words(Some(&held), &rows[..1]), ["nothing"]);
