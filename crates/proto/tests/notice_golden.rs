@@ -18,9 +18,9 @@ fn remedy(grant: Grant) -> Remedy {
 fn chunk() -> QueuedChunk {
     let mut columns = Columns::default();
     for (number, entry) in [((3 << 48) | 1, 0), ((3 << 48) | 2, 1), ((3 << 48) | 9, 0)] {
-        columns.push(number, entry).unwrap();
+        columns.push(number, entry).expect("the test gives ascending numbers");
     }
-    let new_end = Some("2024-02-29".parse().unwrap());
+    let new_end = Some("2024-02-29".parse().expect("the test writes a date"));
     let told = vec![
         vec![remedy(Grant::Quota { bytes: 1_288_490_189 })],
         vec![
