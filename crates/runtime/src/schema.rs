@@ -76,6 +76,16 @@ pub(crate) enum Mode {
     Write,
     /// Reads one consistent state.
     Snapshot,
+    /// Reads one consistent state through the views, which no switch replaces meanwhile.
+    Query,
+}
+
+/// Gives the statement that locks a service's views against being replaced, or, exclusively, against readers.
+///
+/// A switch replaces one view after the other, and a query reads them in an order of its own: without one
+/// lock before all others, the two would block each other.
+pub(crate) fn gate(views: &SchemaName, function: &str) -> String {
+    format!("select {function}(hashtextextended('ristoro views:{views}', 0))")
 }
 
 /// Begins a transaction whose search path is the schema alone.
@@ -86,9 +96,13 @@ pub(crate) async fn begin(
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let isolation = match mode {
         Mode::Write => "read committed",
-        Mode::Snapshot => "repeatable read read only",
+        Mode::Snapshot | Mode::Query => "repeatable read read only",
     };
     // One round trip; the name was checked when it was made.
-    let statement = format!("begin isolation level {isolation}; set local search_path to {schema}");
+    let mut statement =
+        format!("begin isolation level {isolation}; set local search_path to {schema}");
+    if mode == Mode::Query {
+        statement = format!("{statement}; {}", gate(schema, "pg_advisory_xact_lock_shared"));
+    }
     pool.begin_with(AssertSqlSafe(statement)).await
 }

@@ -30,7 +30,7 @@ impl Views {
     /// # Errors
     /// The database's.
     pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        schema::begin(&self.core.pool, &self.core.service.views(), Mode::Snapshot).await
+        schema::begin(&self.core.pool, &self.core.service.views(), Mode::Query).await
     }
 
     /// Waits until the tables have passed every position, such as those of a consistency token.

@@ -8,14 +8,20 @@ use tokio::time::Instant;
 
 use super::{RebuildError, positions};
 use crate::schema::migrate::Admin;
-use crate::schema::register::{registered, show};
+use crate::schema::register::{is_in_use, registered, show};
 use crate::schema::{SchemaName, SchemaState, Schemas};
 
 /// How long a switch may take in all.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long the live tables may stand still for the other schema to come as far.
-const CATCH_UP: Duration = Duration::from_secs(2);
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// How long to wait for the batches that are under way. Queries go on meanwhile.
+const BATCHES: &str = "set local lock_timeout = '5s'";
+
+/// How long to wait for queries under way. New ones wait behind us, so it is short.
+const QUERIES: &str = "set local lock_timeout = '500ms'";
 
 /// The pause between two looks at the other schema, and between two tries.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -32,7 +38,7 @@ pub struct Switched {
 /// Makes a schema the live one. The other is fed on, so that switching back loses nothing.
 ///
 /// The transaction stops the live positions, waits for the other schema to pass them, stops these as
-/// well, raises `role_epoch` in both and re-points the views. Every lock is waited for briefly and the
+/// well, raises `role_epoch` in both and re-points the views. The views are waited for briefly and the
 /// whole is tried again, so that no query waits long.
 ///
 /// # Errors
@@ -118,7 +124,7 @@ async fn within(
 ) -> Result<(), RebuildError> {
     let service = schemas.service;
     let (live, new) = (service.physical(switched.from), service.physical(switched.to));
-    run(connection, "set local lock_timeout = '500ms'".to_owned()).await?;
+    run(connection, BATCHES.to_owned()).await?;
     lock(connection, &live).await?;
     caught_up(connection, switched.to, (&live, &new)).await?;
     lock(connection, &new).await?;
@@ -139,6 +145,8 @@ async fn within(
         );
         run(connection, statement).await?;
     }
+    run(connection, QUERIES.to_owned()).await?;
+    // Only now: a query that waits for the views has a snapshot in which the new schema is ahead already.
     show(connection, &new, &service.views()).await.map_err(in_use)
 }
 
@@ -189,13 +197,6 @@ async fn run(connection: &mut PgConnection, statement: String) -> Result<(), Reb
     Ok(())
 }
 
-/// Tells a lock that could not be had in time from other failures.
 fn in_use(error: sqlx::Error) -> RebuildError {
-    const LOCK_NOT_AVAILABLE: &str = "55P03";
-    const DEADLOCK_DETECTED: &str = "40P01";
-    let code = error.as_database_error().and_then(|answer| answer.code());
-    match code.as_deref() {
-        Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED) => RebuildError::InUse,
-        Some(_) | None => RebuildError::Database(error),
-    }
+    if is_in_use(&error) { RebuildError::InUse } else { RebuildError::Database(error) }
 }

@@ -1,15 +1,24 @@
 //! The register of a service's physical schemas, and the views that show one of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ristoro_log::{EventLog, Topic};
 use sqlx::migrate::Migrator;
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::position;
 use crate::schema::migrate::{Admin, MigrationError, Part};
 use crate::schema::{self, Mode, SchemaName, ServiceName};
+
+/// How long a start may wait for queries that hold the views.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// What a physical schema is for at the moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,7 +105,7 @@ impl Schemas {
         }
         let (physical, views) = (self.service.physical(number), self.service.views());
         admin.enter(&views).await?;
-        show(&mut admin.connection, &physical, &views).await?;
+        show_patiently(&mut admin.connection, &physical, &views).await?;
         Ok(number)
     }
 
@@ -156,17 +165,58 @@ pub(crate) async fn requested(
         .await
 }
 
+/// Points the views at a physical schema in a transaction of its own, tried again while queries are in the way.
+async fn show_patiently(
+    connection: &mut PgConnection,
+    physical: &SchemaName,
+    views: &SchemaName,
+) -> Result<(), sqlx::Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut transaction = connection.begin().await?;
+        sqlx::raw_sql("set local lock_timeout = '500ms'").execute(&mut *transaction).await?;
+        match show(&mut transaction, physical, views).await {
+            Ok(()) => return transaction.commit().await,
+            Err(error) => {
+                transaction.rollback().await?;
+                if !is_in_use(&error) || Instant::now() >= deadline {
+                    return Err(error);
+                }
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Tells a lock that could not be had in time from other failures.
+pub(crate) fn is_in_use(error: &sqlx::Error) -> bool {
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    const DEADLOCK_DETECTED: &str = "40P01";
+    let code = error.as_database_error().and_then(|answer| answer.code());
+    matches!(code.as_deref(), Some(LOCK_NOT_AVAILABLE | DEADLOCK_DETECTED))
+}
+
 /// Points the views at a physical schema: one for each of its tables and views.
 ///
-/// A view whose columns stay is replaced in place, so that statements prepared on it go on working.
+/// What shows the right table already is left alone, so that a start disturbs no query. A view whose
+/// columns stay is replaced in place, so that statements prepared on it go on working.
 pub(crate) async fn show(
     connection: &mut PgConnection,
     physical: &SchemaName,
     views: &SchemaName,
 ) -> Result<(), sqlx::Error> {
-    let shown = relations(connection, physical).await?;
-    for (name, columns) in relations(connection, views).await? {
-        let replaceable = shown.iter().any(|(new, wanted)| {
+    let wanted = relations(connection, physical).await?;
+    let shown = relations(connection, views).await?;
+    let sources = sources(connection, views).await?;
+    let right = |name: &String| sources.get(name).is_some_and(|source| source == physical.as_str());
+    if wanted == shown && wanted.iter().all(|(name, _)| right(name)) {
+        return Ok(());
+    }
+    // Queries through `Views` hold this lock until they end.
+    let gate = schema::gate(views, "pg_advisory_xact_lock");
+    sqlx::raw_sql(AssertSqlSafe(gate)).execute(&mut *connection).await?;
+    for (name, columns) in shown {
+        let replaceable = wanted.iter().any(|(new, wanted)| {
             *new == name && wanted.len() >= columns.len() && wanted[..columns.len()] == columns[..]
         });
         if !replaceable {
@@ -174,13 +224,34 @@ pub(crate) async fn show(
             sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
         }
     }
-    for (name, _) in shown {
+    for (name, _) in wanted {
         let statement = format!(
             "create or replace view {views}.\"{name}\" as select * from {physical}.\"{name}\""
         );
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Gives the schema that each view reads from.
+async fn sources(
+    connection: &mut PgConnection,
+    views: &SchemaName,
+) -> Result<BTreeMap<String, String>, sqlx::Error> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select distinct v.relname::text, s.nspname::text from pg_class v
+         join pg_namespace n on n.oid = v.relnamespace
+         join pg_rewrite r on r.ev_class = v.oid
+         join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+             and d.refclassid = 'pg_class'::regclass and d.refobjid <> v.oid
+         join pg_class t on t.oid = d.refobjid
+         join pg_namespace s on s.oid = t.relnamespace
+         where n.nspname = $1 and v.relkind = 'v'",
+    )
+    .bind(views.as_str())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Lists the tables and views of a schema with their columns and types, the migrations' own apart.

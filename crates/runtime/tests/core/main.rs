@@ -1,4 +1,5 @@
 //! The core on a real Postgres: positions and rows, stages, commands, rebuilds, poison and leases.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod adapters;
 mod commands;

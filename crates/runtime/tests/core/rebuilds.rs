@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use ristoro_log::EventLog;
+use ristoro_runtime::config::LeaseMode;
 use ristoro_runtime::rebuild::{self, RebuildError};
 use ristoro_runtime::schema::{self, Comparison, SchemaState};
-use ristoro_runtime::service::Service;
+use ristoro_runtime::service::{Service, Settings};
 use ristoro_runtime::views::Views;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -123,7 +124,8 @@ async fn read_on(views: Views, end: CancellationToken) -> usize {
 async fn a_switch_under_load_never_goes_back() {
     let (database, memory) = (database().await, memory());
     let log = EventLog::Memory(memory.clone());
-    let service = start(spec(), &database.pool, &log).await;
+    let settings = Settings { batch_records: 200, ..settings(LeaseMode::All) };
+    let service = start_with(spec(), settings, &database.pool, &log).await.unwrap();
     let end = CancellationToken::new();
     let writer = tokio::spawn({
         let (memory, end) = (memory.clone(), end.clone());
@@ -133,7 +135,7 @@ async fn a_switch_under_load_never_goes_back() {
             while !end.is_cancelled() {
                 memory.append_now(&producer.many(10)).unwrap();
                 written += 10;
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(30)).await;
             }
             written
         }
