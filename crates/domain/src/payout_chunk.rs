@@ -62,6 +62,8 @@ pub struct Given {
     pub lease: String,
     /// The offset of the last failure on the partition.
     pub failed_at: Option<u64>,
+    /// How often it failed: each further attempt has a key of its own.
+    pub failures: u32,
 }
 
 /// One chunk with everything that happened to its people.

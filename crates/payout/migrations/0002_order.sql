@@ -34,6 +34,10 @@ create table order_chunk (
     -- The roster's next offset as of which the channels were chosen.
     roster_offset bigint not null,
     skipped boolean not null,
+    -- The channels that it uses: 1 transfer, 2 invoice, 4 provisioning, 8 unclaimed, added.
+    channels smallint not null,
+    -- People with a transfer.
+    transfers integer not null,
     -- Who, ascending, and each one's place (from 1) in the orders.
     numbers bigint[] not null,
     place integer[] not null,
@@ -42,49 +46,3 @@ create table order_chunk (
     lines jsonb not null,
     primary key (assessment, partition, chunk)
 );
-
--- What happened to single payouts, in the order of the log: held, let_go, rejected, returned, retried.
-create table payout_difference (
-    assessment text not null,
-    number bigint not null,
-    version bigint not null,
-    partition integer not null,
-    record_offset bigint not null,
-    occurred_at bigint not null,
-    kind text not null,
-    -- A person's reason, or the bank's code.
-    note text not null,
-    -- The new attempt of a retry.
-    attempt integer,
-    primary key (assessment, number, version)
-);
-
--- The general ledger: each entry (partition, record_offset, chunk) balances in every currency. Minor units.
-create table posting (
-    partition integer not null,
-    record_offset bigint not null,
-    chunk bigint not null,
-    account text not null,
-    currency text not null,
-    debit_minor bigint not null,
-    credit_minor bigint not null,
-    assessment text not null,
-    occurred_at bigint not null,
-    primary key (partition, record_offset, chunk, account, currency)
-);
-
--- Plain rows for people who write SQL: one a subscription, assessment and line of its order.
-create view payout as
-select chunk.assessment,
-    chunk.partition,
-    chunk.chunk,
-    member.number,
-    line ->> 'channel' as channel,
-    line ->> 'kind' as kind,
-    line ->> 'grant' as grant_type,
-    (line ->> 'minor')::bigint as amount_minor,
-    line ->> 'currency' as currency,
-    line ->> 'payer' as payer
-from order_chunk as chunk
-cross join lateral unnest(chunk.numbers, chunk.place) as member (number, place)
-cross join lateral jsonb_array_elements(chunk.lines -> (member.place - 1)) as line;

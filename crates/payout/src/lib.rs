@@ -27,6 +27,7 @@ pub fn spec() -> ServiceSpec {
             Arc::new(projections::payee::Payees),
             Arc::new(projections::assessment::Assessments),
             Arc::new(projections::fold::Payouts),
+            Arc::new(projections::payout_switch::PayoutSwitches),
         ],
         stages: vec![Arc::new(orders::Orders), Arc::new(release::Release)],
         journaled: streams::is_journaled,

@@ -144,7 +144,7 @@ fn each_channel_moves_its_own_people_once() {
     assert!(chunk.may_lend(QUOTA, at(0)) && !chunk.may_lend(INVOICE, at(0)));
     assert!(chunk.may_export(INVOICE) && !chunk.may_export(TRANSFER));
     let lent = grant::Place { lent_until: Some(at(60)), ..grant::Place::default() };
-    let given = Given { place: lent, lease: "l1".to_owned(), failed_at: None };
+    let given = Given { place: lent, lease: "l1".to_owned(), ..Given::default() };
     chunk.given.insert(QUOTA, given);
     assert!(!chunk.may_lend(QUOTA, at(30)) && chunk.may_lend(QUOTA, at(60)));
     assert_eq!(chunk.motion(QUOTA, at(30)), Some(Motion::Lease { lease: "l1".to_owned() }));
@@ -158,7 +158,8 @@ fn each_channel_moves_its_own_people_once() {
 fn a_failed_grant_is_lent_again_once_it_is_retried() {
     let mut chunk = chunk();
     let place = grant::Place { lent_until: Some(at(60)), failed: true, ..Default::default() };
-    chunk.given.insert(QUOTA, Given { place, lease: "l1".to_owned(), failed_at: Some(5) });
+    let failed = Given { place, lease: "l1".to_owned(), failed_at: Some(5), failures: 1 };
+    chunk.given.insert(QUOTA, failed);
     assert!(!chunk.may_lend(QUOTA, at(90)));
     happen(&mut chunk, QUOTA, &Event::PayoutRetried { attempt: 2 }, 6);
     assert!(chunk.may_lend(QUOTA, at(10)));

@@ -2,8 +2,14 @@
 
 pub mod assessment;
 pub mod balance;
+pub mod difference;
 pub mod fold;
+pub mod grant;
 pub mod order;
 pub mod payee;
+pub mod payment_file;
+pub mod payout_switch;
 pub mod posting;
+pub mod reservation;
+pub mod standing;
 pub mod stored;

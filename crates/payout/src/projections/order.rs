@@ -2,7 +2,9 @@
 
 use prost::Message as _;
 use ristoro_domain::columns::Columns;
-use ristoro_domain::order::{Event, Order, OrderChunk, OrderLine};
+use ristoro_domain::order::{Channel, Event, Order, OrderChunk, OrderLine};
+use ristoro_domain::payout_chunk::OrderPhase;
+use ristoro_domain::time::Instant;
 use ristoro_proto::payout::v1::PayoutsOrdered;
 use ristoro_proto::payout_order::order_out;
 use ristoro_proto::wire::Wire as _;
@@ -10,18 +12,7 @@ use ristoro_runtime::accepted::Accepted;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::stored::{decode_error, partition_number, signed, unsigned};
-
-/// How an order stream ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StreamState {
-    /// More chunks may come.
-    Open,
-    /// What was ordered may be paid and granted.
-    Released,
-    /// Nothing of it is paid.
-    Voided,
-}
+use super::stored::{decode_error, instant, partition_number, signed, unsigned};
 
 /// A chunk with its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,27 +21,25 @@ pub struct ChunkRow {
     pub number: u64,
     /// Its orders.
     pub chunk: OrderChunk,
+    /// When it was ordered.
+    pub occurred_at: Instant,
     /// How its stream stands.
-    pub state: StreamState,
+    pub phase: OrderPhase,
 }
 
-impl StreamState {
-    fn number(self) -> i16 {
-        match self {
-            StreamState::Open => 1,
-            StreamState::Released => 2,
-            StreamState::Voided => 3,
-        }
+fn phase_number(phase: OrderPhase) -> i16 {
+    match phase {
+        OrderPhase::Ordered => 1,
+        OrderPhase::Released => 2,
+        OrderPhase::Voided => 3,
     }
+}
 
-    fn of(number: i16) -> Result<Self, sqlx::Error> {
-        let all = [StreamState::Open, StreamState::Released, StreamState::Voided];
-        let found = all.into_iter().find(|state| state.number() == number);
-        found.ok_or_else(|| {
-            let problem = format!("order_stream.state {number} is not a state of this program");
-            sqlx::Error::Protocol(problem)
-        })
-    }
+fn phase_of(number: i16) -> Result<OrderPhase, sqlx::Error> {
+    let all = [OrderPhase::Ordered, OrderPhase::Released, OrderPhase::Voided];
+    all.into_iter().find(|phase| phase_number(*phase) == number).ok_or_else(|| {
+        sqlx::Error::Protocol(format!("order_stream.state {number} is no state of this program"))
+    })
 }
 
 /// Keeps a chunk.
@@ -73,8 +62,8 @@ pub async fn insert_chunk(
     };
     sqlx::query(
         "insert into order_chunk (assessment, partition, chunk, first_number, last_number, record_offset, \
-         occurred_at, roster_offset, skipped, numbers, place, orders, lines) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb)",
+         occurred_at, roster_offset, skipped, numbers, place, orders, lines, channels, transfers) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $15)",
     )
     .bind(assessment)
     .bind(partition_number(record.position.partition))
@@ -89,6 +78,8 @@ pub async fn insert_chunk(
     .bind(&places)
     .bind(dictionary.encode_to_vec())
     .bind(lines_json(&chunk.orders))
+    .bind(channels(chunk))
+    .bind(transfers(chunk))
     .execute(&mut *tx)
     .await?;
     sqlx::query(
@@ -104,6 +95,28 @@ pub async fn insert_chunk(
     .map(|_| ())
 }
 
+/// Gives the bit of a channel in `order_chunk.channels`.
+#[must_use]
+pub fn channel_bit(channel: Channel) -> i16 {
+    match channel {
+        Channel::Transfer => 1,
+        Channel::Invoice => 2,
+        Channel::Provisioning => 4,
+        Channel::Unclaimed => 8,
+    }
+}
+
+fn channels(chunk: &OrderChunk) -> i16 {
+    let lines = chunk.orders.iter().flat_map(|order| &order.lines);
+    lines.fold(0, |bits, line| bits | channel_bit(line.channel))
+}
+
+fn transfers(chunk: &OrderChunk) -> i32 {
+    let pays: Vec<bool> = chunk.orders.iter().map(|order| order.has(Channel::Transfer)).collect();
+    let people = chunk.columns.entries().iter().filter(|entry| pays[**entry as usize]).count();
+    i32::try_from(people).expect("a chunk is small")
+}
+
 /// Ends an order stream.
 ///
 /// # Errors
@@ -111,7 +124,7 @@ pub async fn insert_chunk(
 pub async fn end(
     tx: &mut PgConnection,
     assessment: &str,
-    state: StreamState,
+    phase: OrderPhase,
     record: &Accepted,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
@@ -121,7 +134,7 @@ pub async fn end(
     )
     .bind(assessment)
     .bind(partition_number(record.position.partition))
-    .bind(state.number())
+    .bind(phase_number(phase))
     .bind(signed(record.position.offset))
     .bind(record.envelope.occurred_at.as_microsecond())
     .execute(tx)
@@ -153,7 +166,7 @@ fn lines_json(orders: &[Order]) -> String {
     format!("[{}]", orders.iter().map(list).collect::<Vec<_>>().join(","))
 }
 
-const SELECT: &str = "select chunk, roster_offset, skipped, numbers, place, orders, state \
+const SELECT: &str = "select chunk, roster_offset, skipped, numbers, place, orders, state, occurred_at \
     from order_chunk join order_stream using (assessment, partition)";
 
 /// Gives chunks of a partition behind a chunk, in order.
@@ -178,6 +191,21 @@ pub async fn chunks_after(
         .fetch_all(connection)
         .await?;
     rows.iter().map(chunk_row).collect()
+}
+
+/// Gives one chunk by its number.
+///
+/// # Errors
+/// The database's.
+pub async fn chunk_at(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    chunk: u64,
+) -> Result<Option<ChunkRow>, sqlx::Error> {
+    let before = chunk.saturating_sub(1);
+    let found = chunks_after(connection, assessment, partition, before, 1).await?;
+    Ok(found.into_iter().find(|row| row.number == chunk))
 }
 
 /// Gives the chunk that orders something for a number.
@@ -219,6 +247,10 @@ fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
     chunk.columns = columns;
     chunk.roster_offset = unsigned(row.try_get("roster_offset")?);
     chunk.skipped = row.try_get("skipped")?;
-    let state = StreamState::of(row.try_get("state")?)?;
-    Ok(ChunkRow { number: unsigned(row.try_get("chunk")?), chunk, state })
+    Ok(ChunkRow {
+        number: unsigned(row.try_get("chunk")?),
+        chunk,
+        occurred_at: instant(row.try_get("occurred_at")?)?,
+        phase: phase_of(row.try_get("state")?)?,
+    })
 }
