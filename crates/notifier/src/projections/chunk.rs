@@ -5,6 +5,7 @@ use prost::Message;
 use ristoro_domain::columns::Columns;
 use ristoro_domain::notice::QueuedChunk;
 use ristoro_domain::remedy::Remedy;
+use ristoro_domain::roster::partition_of_number;
 use ristoro_proto::notice::{told_in, told_out};
 use ristoro_proto::notifier::v1 as wire;
 use ristoro_runtime::accepted::Accepted;
@@ -213,27 +214,47 @@ pub async fn of_number(
     row.as_ref().map(chunk_row).transpose()
 }
 
-/// Gives up to `limit` chunks of an assessment that have somebody, beginning with the one that `from` would be in.
+/// Gives up to `limit` chunks of an assessment that begin behind a number, in number order over all partitions.
 ///
 /// # Errors
 /// The database's, and `Decode` for a row that no version of this program wrote.
-pub async fn from_number(
+pub async fn behind(
     connection: &mut PgConnection,
     assessment: &str,
-    from: u64,
+    number: u64,
     limit: i64,
 ) -> Result<Vec<ChunkRow>, sqlx::Error> {
     let rows = sqlx::query(
-        "select assessment, partition, chunk, record_offset, traceparent, numbers, entries, told from notice_chunk \
-         where assessment = $1 and first_number > 0 and numbers[array_upper(numbers, 1)] >= $2 \
-         order by first_number limit $3",
+        "select assessment, partition, chunk, record_offset, traceparent, numbers, entries, told \
+         from notice_chunk \
+         where assessment = $1 and first_number > 0 and (partition, first_number) > ($2, $3) \
+         order by partition, first_number limit $4",
     )
     .bind(assessment)
-    .bind(signed(from))
+    .bind(small(partition_of_number(number)))
+    .bind(signed(number))
     .bind(limit)
     .fetch_all(connection)
     .await?;
     rows.iter().map(chunk_row).collect()
+}
+
+/// Tells whether there is any chunk of an assessment.
+///
+/// # Errors
+/// The database's.
+pub async fn is_known(
+    connection: &mut PgConnection,
+    assessment: &str,
+) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query(
+        "select exists (select from notice_chunk where assessment = $1) \
+         or exists (select from queue where assessment = $1) as known",
+    )
+    .bind(assessment)
+    .fetch_one(connection)
+    .await?;
+    row.try_get("known")
 }
 
 /// Lists released chunks of these partitions that have places in no wave of the first attempt.

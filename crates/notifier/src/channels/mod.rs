@@ -1,0 +1,4 @@
+//! The channels that notices go out over.
+
+pub mod mail;
+pub mod smtp;

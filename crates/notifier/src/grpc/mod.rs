@@ -1,0 +1,5 @@
+//! What this service answers.
+
+pub mod notice;
+mod read;
+mod standing;
