@@ -25,7 +25,7 @@ fn line(grant: Grant, channel: Channel) -> OrderLine {
 fn chunk() -> OrderChunk {
     let mut columns = Columns::default();
     for (number, entry) in [((3 << 48) | 1, 0), ((3 << 48) | 2, 1), ((3 << 48) | 9, 2)] {
-        columns.push(number, entry).unwrap();
+        columns.push(number, entry).expect("the test gives ascending numbers");
     }
     let lines = [
         vec![line(Grant::Money(eur(3000)), Channel::Transfer)],
