@@ -3,6 +3,7 @@
 //! One task reads the partitions that this process owns. Each partition's records are worked on as a
 //! group; a failure of one group never loses records and never holds up another partition.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -126,18 +127,29 @@ impl Consumer {
         }
     }
 
+    /// Gives the name under which it is counted: a schema that is not live counts apart.
+    pub(crate) fn label(&self) -> Cow<'_, str> {
+        let service = self.core.service;
+        let live = service.physical(*self.core.live.borrow());
+        if self.schema == live || self.schema == service.control() {
+            return Cow::Borrowed(&self.name);
+        }
+        Cow::Owned(format!("{}@{}", self.name, self.schema))
+    }
+
     /// Counts what was judged, once it is committed.
     pub(crate) fn count(&self, judgement: &Judgement) {
         let metrics = &self.core.telemetry.metrics;
+        let label = self.label();
         for one in judgement.judged.iter().filter(|one| one.verdict != Verdict::Accepted) {
-            metrics.void(&self.name, one.verdict);
+            metrics.void(&label, one.verdict);
         }
         let undecodable = judgement.voids.get(crate::position::heads::UNDECODABLE);
         for _ in 0..undecodable.copied().unwrap_or(0) {
-            metrics.undecodable(&self.name);
+            metrics.undecodable(&label);
         }
         for position in &judgement.altered {
-            metrics.altered_duplicate(&self.name);
+            metrics.altered_duplicate(&label);
             tracing::error!(
                 consumer = %self.name, %position,
                 "a duplicate's payload differs from the accepted record's: a writer does not derive deterministically"

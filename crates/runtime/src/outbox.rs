@@ -157,3 +157,80 @@ impl Emitted {
         NewRecord { topic: self.topic, partition: self.partition, envelope }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(offset: u64) -> Accepted {
+        let position = Position { topic: Topic::Entitlement, partition: 2, offset };
+        let envelope = Envelope {
+            event_id: Uuid::from_u128(9),
+            stream: "scan/a/2".to_owned(),
+            version: 1,
+            previous: Uuid::nil(),
+            kind: "EntitlementsDecided".to_owned(),
+            occurred_at: Instant::UNIX_EPOCH,
+            cause: Cause::Command(Uuid::nil()),
+            command_id: None,
+            actor: String::new(),
+            traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+            payload: Bytes::new(),
+        };
+        Accepted { position, envelope }
+    }
+
+    fn emit(outbox: &mut Outbox, stream: &str) {
+        outbox.emit(Topic::Payout, 2, stream, "PayoutsOrdered", Bytes::from_static(b"x"));
+    }
+
+    #[test]
+    fn versions_follow_the_own_head_and_name_what_came_before() {
+        let mut outbox = Outbox::answering(&input(4));
+        emit(&mut outbox, "order/a/2");
+        outbox.answer(&input(5));
+        emit(&mut outbox, "order/a/2");
+        emit(&mut outbox, "order/b/2");
+        let before = StreamHead { version: 6, event_id: Uuid::from_u128(6) };
+        let mut heads = OutputHeads::from([((Topic::Payout, "order/a/2".to_owned()), before)]);
+        let sealed: Vec<Envelope> =
+            outbox.seal(&mut heads).into_iter().map(|record| record.envelope).collect();
+        let versions: Vec<u64> = sealed.iter().map(|one| one.version).collect();
+        assert_eq!(versions, [7, 8, 1]);
+        assert_eq!(sealed[0].previous, before.event_id);
+        assert_eq!(sealed[1].previous, sealed[0].event_id);
+        assert_eq!(sealed[2].previous, Uuid::nil());
+        assert_eq!(sealed[1].cause, Cause::Log(input(5).position));
+        assert_eq!(sealed[0].traceparent, input(4).envelope.traceparent);
+        assert_eq!(heads[&(Topic::Payout, "order/a/2".to_owned())].version, 8);
+    }
+
+    #[test]
+    fn the_same_inputs_behind_the_same_heads_give_the_same_records() {
+        let sealed = || {
+            let mut outbox = Outbox::answering(&input(4));
+            emit(&mut outbox, "order/a/2");
+            outbox.seal(&mut OutputHeads::new())
+        };
+        assert_eq!(sealed(), sealed());
+    }
+
+    #[test]
+    fn a_named_head_wins_over_the_own_one() {
+        let mut outbox = Outbox::answering(&input(4));
+        let head = StreamHead { version: 40, event_id: Uuid::from_u128(40) };
+        let payload = Bytes::new();
+        outbox.emit_after(head, Topic::Payout, 2, "order/a/2", "OrdersReleased", payload);
+        let sealed = outbox.seal(&mut OutputHeads::new());
+        assert_eq!((sealed[0].envelope.version, sealed[0].envelope.previous), (41, head.event_id));
+    }
+
+    #[test]
+    fn what_a_record_emitted_before_it_failed_is_forgotten() {
+        let mut outbox = Outbox::answering(&input(4));
+        emit(&mut outbox, "order/a/2");
+        emit(&mut outbox, "order/b/2");
+        outbox.truncate(1);
+        assert_eq!((outbox.emitted().len(), outbox.bytes()), (1, 1));
+    }
+}

@@ -83,7 +83,7 @@ pub(crate) async fn stop(
         consumer = %consumer.name, schema = %consumer.schema, %position, stream, kind, problem,
         "a record cannot be folded: this consumer's partition stands still until a newer program or a skip helps"
     );
-    consumer.core.telemetry.metrics.stopped(&consumer.name, position);
+    consumer.core.telemetry.metrics.stopped(&consumer.label(), position);
     let mut transaction =
         schema::begin(&consumer.core.pool, &consumer.core.service.control(), Mode::Write).await?;
     sqlx::query(

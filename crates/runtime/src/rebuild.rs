@@ -5,14 +5,16 @@
 //! their positions in control and are no part of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ristoro_log::{LogError, Position, Topic};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::position::{loaded, loaded_partition};
 use crate::schema::migrate::{Admin, Part};
-use crate::schema::register::{registered, requested};
+use crate::schema::register::{is_in_use, registered, requested};
 use crate::schema::{self, MigrationError, Mode, SchemaName, SchemaState, Schemas};
 
 mod complete;
@@ -20,6 +22,10 @@ mod switch;
 
 pub(crate) use complete::Completion;
 pub use switch::{Switched, switch};
+
+/// How long a removal waits for batches that are under way, and between two tries.
+const DROP_PATIENCE: Duration = Duration::from_secs(20);
+const DROP_PAUSE: Duration = Duration::from_millis(100);
 
 /// A physical schema of a service, with how far it has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -174,30 +180,50 @@ pub async fn progress(schemas: &Schemas, number: i32) -> Result<PhysicalSchema, 
 /// Removes a schema that is neither live nor wanted any more.
 ///
 /// # Errors
-/// `Missing`, `State` for the live one, `Busy`, `Database`.
+/// `Missing`, `State` for the live one, `InUse` (then it is fed no more, and can be dropped again), `Busy`, `Database`.
 pub async fn drop(schemas: &Schemas, number: i32) -> Result<(), RebuildError> {
     let Some(mut admin) = Admin::try_open(&schemas.pool, schemas.service).await? else {
         return Err(RebuildError::Busy);
     };
+    let dropped = drop_in(schemas, &mut admin, number).await;
+    admin.close().await?;
+    dropped
+}
+
+async fn drop_in(schemas: &Schemas, admin: &mut Admin, number: i32) -> Result<(), RebuildError> {
     admin.enter(&schemas.service.control()).await?;
-    let state = state_of(schemas, number).await?;
-    if state == SchemaState::Live {
-        let help = "switch to another schema before it is dropped";
-        return Err(RebuildError::State { number, state, help });
+    let all = registered(&mut admin.connection).await?;
+    let state = all.iter().find(|one| one.number == number).map(|one| one.state);
+    match state {
+        None => return Err(RebuildError::Missing(number)),
+        Some(state @ SchemaState::Live) => {
+            let help = "switch to another schema before it is dropped";
+            return Err(RebuildError::State { number, state, help });
+        }
+        Some(SchemaState::Building | SchemaState::Standby | SchemaState::Dropped) => {}
     }
+    // From here on no process feeds it: all of them read the register every second.
     sqlx::query("update projection_schema set state = 'dropped' where number = $1")
         .bind(number)
         .execute(&mut admin.connection)
         .await?;
+    let physical = schemas.service.physical(number);
     sqlx::query("delete from poison where schema_name = $1")
-        .bind(schemas.service.physical(number).as_str())
+        .bind(physical.as_str())
         .execute(&mut admin.connection)
         .await?;
-    let physical = schemas.service.physical(number);
-    let statement = format!("drop schema if exists {physical} cascade");
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut admin.connection).await?;
+    let statement = format!("set lock_timeout = '500ms'; drop schema if exists {physical} cascade");
+    let deadline = Instant::now() + DROP_PATIENCE;
+    loop {
+        let removed = sqlx::raw_sql(AssertSqlSafe(statement.clone()));
+        match removed.execute(&mut admin.connection).await {
+            Ok(_) => break,
+            Err(error) if !is_in_use(&error) => return Err(error.into()),
+            Err(_) if Instant::now() >= deadline => return Err(RebuildError::InUse),
+            Err(_) => tokio::time::sleep(DROP_PAUSE).await,
+        }
+    }
     tracing::info!(service = schemas.service.text(), number, "a schema was dropped");
-    admin.close().await?;
     Ok(())
 }
 

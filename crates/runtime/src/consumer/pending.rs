@@ -70,10 +70,10 @@ impl Pending {
     }
 
     /// Tries again after a pause that grows with every failure in a row.
-    pub(super) fn back_off(&mut self, settings: &Settings) {
-        let pause = settings.backoff.saturating_mul(1 << self.failures.min(16));
+    pub(super) fn back_off(&mut self, first: Duration, limit: Duration) {
+        let pause = first.saturating_mul(1 << self.failures.min(16));
         self.failures += 1;
-        self.retry_in(pause.min(settings.backoff_limit));
+        self.retry_in(pause.min(limit));
     }
 
     /// Gives when the next try is.
@@ -91,5 +91,60 @@ impl Pending {
         self.failures = 0;
         self.retry_at = None;
         self.stopped_at = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use ristoro_log::Topic;
+
+    use super::*;
+
+    fn pending(sizes: &[usize], settings: &Settings) -> Pending {
+        let mut pending = Pending::default();
+        for (offset, size) in (0..).zip(sizes) {
+            let position = Position { topic: Topic::Payout, partition: 0, offset };
+            pending.push(Record { position, value: Bytes::from(vec![0; *size]) }, settings);
+        }
+        pending
+    }
+
+    #[test]
+    fn a_batch_keeps_to_its_limits_and_is_never_empty() {
+        let settings = Settings { batch_records: 3, batch_bytes: 10, ..Settings::default() };
+        let batch = |sizes: &[usize]| pending(sizes, &settings).batch(&settings).len();
+        assert_eq!(batch(&[1, 1, 1, 1]), 3);
+        assert_eq!(batch(&[6, 6]), 1);
+        assert_eq!(batch(&[60]), 1);
+        assert_eq!(batch(&[]), 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_read_again_later() {
+        let settings = Settings { batch_records: 2, batch_bytes: 1000, ..Settings::default() };
+        let mut pending = pending(&[1; 6], &settings);
+        assert!(pending.truncated);
+        assert_eq!(pending.records.len(), 4);
+        pending.pass(3);
+        assert_eq!(pending.front().map(|record| record.position.offset), Some(3));
+        pending.pass(4);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn pauses_grow_to_a_limit_and_begin_anew_after_a_success() {
+        let (first, limit) = (Duration::from_millis(10), Duration::from_millis(35));
+        let mut pending = Pending::default();
+        let mut pauses = Vec::new();
+        for _ in 0..4 {
+            let before = Instant::now();
+            pending.back_off(first, limit);
+            pauses.push(pending.pause().saturating_duration_since(before).as_millis() / 10);
+        }
+        assert_eq!(pauses, [1, 2, 3, 3]);
+        pending.went_on();
+        assert_eq!(pending.due(Instant::now()), None);
+        assert_eq!(pending.failures, 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ristoro_log::{Limits, LogError, Position, Record};
+use ristoro_log::{Limits, LogError, Position, Record, Topic};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,14 +16,17 @@ use crate::poison;
 use crate::position::Cursor;
 use crate::telemetry::link_traces;
 
-/// How long to wait for what a record needs.
-const NOT_YET_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause before a record whose needs are not there yet is tried again.
+const NOT_YET_LIMIT: Duration = Duration::from_secs(1);
 
 /// How often a partition that stands still looks whether it may go on.
 const STOPPED_PAUSE: Duration = Duration::from_secs(2);
 
 /// The records whose traces a batch is linked to: the first of many.
 const TRACES: usize = 100;
+
+/// How long a start waits for the operators' topic before it says so.
+const SKIPS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the lag is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(5);
@@ -44,6 +47,7 @@ pub(super) async fn run(
     mut owned: watch::Receiver<BTreeSet<u32>>,
     shutdown: CancellationToken,
 ) -> Result<(), LogError> {
+    skips_known(&consumer, &shutdown).await;
     let mut failures = Pending::default();
     while !shutdown.is_cancelled() {
         let partitions = owned.borrow_and_update().clone();
@@ -65,7 +69,8 @@ pub(super) async fn run(
             Err(GroupError::Log(error @ LogError::Foreign(_))) => return Err(error),
             Err(error) => {
                 tracing::warn!(consumer = %consumer.name, %error, "reading begins anew");
-                failures.back_off(&consumer.core.settings);
+                let settings = &consumer.core.settings;
+                failures.back_off(settings.backoff, settings.backoff_limit);
                 let pause = failures.pause();
                 tokio::select! {
                     () = shutdown.cancelled() => {}
@@ -75,6 +80,37 @@ pub(super) async fn run(
         }
     }
     Ok(())
+}
+
+/// Waits until the service has followed the operators' topic to its end of now.
+///
+/// A consumer that begins from nothing would else fold a record before it learns that it is skipped.
+async fn skips_known(consumer: &Consumer, shutdown: &CancellationToken) {
+    let core = &consumer.core;
+    let skips = [poison::skip_consumer(core.service)];
+    if skips.contains(&consumer.name) {
+        return;
+    }
+    let control = core.service.control();
+    while !shutdown.is_cancelled() {
+        let known = async {
+            let topic = Topic::Ops;
+            let deadline = Instant::now() + SKIPS_PATIENCE;
+            for (partition, end) in (0..).zip(core.log.end_offsets(topic).await?) {
+                let position = Position { topic, partition, offset: end.saturating_sub(1) };
+                let known = core.board.wait(&core.pool, &control, &skips, position, deadline);
+                known.await.map_err(|error| LogError::Unavailable(error.to_string()))?;
+            }
+            Ok::<(), LogError>(())
+        };
+        match known.await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(consumer = %consumer.name, %error, "waiting for the skipped records");
+                tokio::time::sleep(core.settings.backoff).await;
+            }
+        }
+    }
 }
 
 impl<'a> Working<'a> {
@@ -193,7 +229,7 @@ impl<'a> Working<'a> {
         consumer.report(partition, &next);
         let (topic, offset) = (consumer.topic, next.next_offset);
         let metrics = &consumer.core.telemetry.metrics;
-        metrics.read(&consumer.name, Position { topic, partition, offset }, count);
+        metrics.read(&consumer.label(), Position { topic, partition, offset }, count);
         let Some(pending) = self.pending.get_mut(&partition) else { return Ok(()) };
         pending.pass(offset);
         pending.went_on();
@@ -205,10 +241,11 @@ impl<'a> Working<'a> {
 
     async fn failed(&mut self, partition: u32, error: GroupError) -> Result<(), GroupError> {
         let consumer = self.consumer;
+        let settings = &consumer.core.settings;
         let Some(pending) = self.pending.get_mut(&partition) else { return Ok(()) };
         match error {
             GroupError::Fence => self.read_again().await?,
-            GroupError::NotYet => pending.retry_in(NOT_YET_PAUSE),
+            GroupError::NotYet => pending.back_off(settings.backoff, NOT_YET_LIMIT),
             GroupError::Poison { position, problem } => {
                 if pending.stopped_at != Some(position) {
                     poison::stop(consumer, position, pending.front(), &problem).await?;
@@ -220,7 +257,7 @@ impl<'a> Working<'a> {
             GroupError::Log(error) => return Err(GroupError::Log(error)),
             error @ (GroupError::Database(_) | GroupError::Command(_)) => {
                 tracing::warn!(consumer = %consumer.name, partition, %error, "a batch is tried again");
-                pending.back_off(&consumer.core.settings);
+                pending.back_off(settings.backoff, settings.backoff_limit);
                 self.read_again().await?;
             }
         }
@@ -234,7 +271,7 @@ impl<'a> Working<'a> {
             let (topic, partition) = (self.consumer.topic, *partition);
             let place = Position { topic, partition, offset: 0 };
             tracing::info!(consumer = %self.consumer.name, %topic, partition, "it goes on");
-            self.consumer.core.telemetry.metrics.resumed(&self.consumer.name, place);
+            self.consumer.core.telemetry.metrics.resumed(&self.consumer.label(), place);
         }
         self.listed = still;
         Ok(())
@@ -278,7 +315,7 @@ impl<'a> Working<'a> {
             let (topic, offset) = (consumer.topic, cursor.next_offset);
             let next = Position { topic, partition: *partition, offset };
             let end = ends.get(*partition as usize).copied().unwrap_or(0);
-            consumer.core.telemetry.metrics.lag(&consumer.name, next, end);
+            consumer.core.telemetry.metrics.lag(&consumer.label(), next, end);
         }
         Ok(())
     }

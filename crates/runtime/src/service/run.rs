@@ -93,19 +93,25 @@ impl Ready {
 
     /// Answers calls until the shutdown; the first loop to fail ends everything.
     ///
+    /// The loops outlive the calls, since a command that was appended waits for them.
+    ///
     /// # Errors
     /// `Serve`, `Loop`.
     pub async fn serve(self) -> Result<(), RunError> {
         let Self { addresses, services, routes, shutdown } = self;
+        let ended: Vec<CancellationToken> = services.iter().map(Service::ended).collect();
         let ending = shutdown.clone();
-        let loops = async {
-            let joined = futures::future::try_join_all(services.into_iter().map(Service::join));
-            let result = joined.await;
+        let watched = tokio::spawn(async move {
+            let each = ended.iter().map(|token| Box::pin(token.cancelled()));
+            futures::future::select_all(each).await;
             ending.cancel();
-            result.map(|_| ()).map_err(RunError::from)
-        };
-        let calls = async { addresses.serve(routes, shutdown).await.map_err(RunError::from) };
-        let (calls, loops) = tokio::join!(calls, loops);
-        loops.and(calls)
+        });
+        let calls = addresses.serve(routes, shutdown).await.map_err(RunError::from);
+        watched.abort();
+        let stopped = futures::future::join_all(services.into_iter().map(Service::stop)).await;
+        for result in stopped {
+            result?;
+        }
+        calls
     }
 }
