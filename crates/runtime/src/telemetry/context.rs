@@ -108,7 +108,48 @@ pub fn link_traces<'a>(span: &Span, traceparents: impl IntoIterator<Item = &'a s
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use opentelemetry::trace::TracerProvider;
+    use opentelemetry_sdk::error::OTelSdkResult;
+    use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
+
+    /// Keeps the spans that ended.
+    #[derive(Clone, Debug, Default)]
+    struct Ended(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanExporter for Ended {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            self.0.lock().unwrap().extend(batch);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_batch_is_linked_once_to_each_of_its_traces() {
+        let ended = Ended::default();
+        let provider = SdkTracerProvider::builder().with_simple_exporter(ended.clone()).build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        let (one, two) = (fresh_traceparent(), fresh_traceparent());
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("batch");
+            link_traces(&span, [one.as_str(), "", two.as_str(), one.as_str(), "nonsense"]);
+            let child = tracing::info_span!("child");
+            parent_from(&child, &one);
+            let written = child.in_scope(current_traceparent);
+            assert_eq!(trace_id(&written), trace_id(&one));
+            assert_ne!(written, one);
+        });
+        let spans = ended.0.lock().unwrap();
+        let batch = spans.iter().find(|span| span.name == "batch").unwrap();
+        let linked: Vec<String> =
+            batch.links.iter().map(|link| link.span_context.trace_id().to_string()).collect();
+        assert_eq!(linked, [trace_id(&one).unwrap(), trace_id(&two).unwrap()]);
+    }
 
     #[test]
     fn a_fresh_traceparent_is_valid_and_new() {

@@ -15,6 +15,7 @@ use crate::grpc::serve::GrpcRoutes;
 use crate::schema::Schemas;
 use crate::service::Service;
 use crate::status::not_found;
+use crate::views::Views;
 use poison::Poisons;
 use projections::Projections;
 
@@ -26,6 +27,7 @@ const MAXIMUM_NAME: usize = 100;
 struct Operated {
     schemas: Schemas,
     commands: Commands,
+    views: Views,
 }
 
 /// All services behind the address; at least one.
@@ -51,6 +53,7 @@ pub fn with_operations(routes: GrpcRoutes, services: &[Service]) -> GrpcRoutes {
     let operated = services.iter().map(|service| Operated {
         schemas: service.schemas().clone(),
         commands: service.commands().clone(),
+        views: service.views(),
     });
     let all = All(operated.collect());
     if all.0.is_empty() {

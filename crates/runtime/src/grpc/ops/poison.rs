@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ristoro_domain::ops::{OpsRejection, SkipCommand, Skips};
-use ristoro_log::Position;
+use ristoro_log::{Position, Topic};
 use ristoro_proto::ops::v1::poison_service_server::PoisonService;
 use ristoro_proto::ops::v1::{
     ErrorReason, ListPoisonRequest, ListPoisonResponse, Poison, SkipProposal, SkipRecordRequest,
@@ -21,7 +21,6 @@ use crate::page::Page;
 use crate::poison::{self, Poisoned, SKIPS, consumers_that_passed};
 use crate::refused::{Refused, command_status};
 use crate::status::{database, invalid, not_found, refuse};
-use crate::views::as_of;
 
 /// How many consumers one skip may name.
 const MAXIMUM_CONSUMERS: usize = 20;
@@ -60,7 +59,8 @@ impl PoisonService for Poisons {
             let proposal = proposal.map_err(|error| database(&error))?;
             poison.push(message(one, proposal.as_ref()));
         }
-        let as_of = Some(self.as_of().await.map_err(|error| database(&error))?);
+        // The list itself is not folded from the log; the first service stands for all.
+        let as_of = Some(self.all.0[0].views.as_of().await?);
         Ok(Response::new(ListPoisonResponse { poison, next_page_token, as_of }))
     }
 
@@ -161,7 +161,7 @@ impl Poisons {
             passed: self.passed(&proposal).await.map_err(|error| database(&error))?,
         };
         let count = keeper.commands.partition_count();
-        let stream = StreamRef::keyed(ristoro_log::Topic::Ops, SKIPS.to_owned(), SKIPS, count);
+        let stream = StreamRef::keyed(Topic::Ops, SKIPS.to_owned(), SKIPS, count);
         let done = keeper.commands.execute::<Skips>(&stream, command, &skip).await;
         let done = done.map_err(|error| command_status(error, refused))?;
         let token = edge::consistency_token(&done.token);
@@ -178,17 +178,6 @@ impl Poisons {
             passed.extend(of_service.await?);
         }
         Ok(passed)
-    }
-
-    /// Gives what the first service's tables show; the list itself is not folded from the log.
-    async fn as_of(&self) -> Result<ristoro_proto::ops::v1::AsOf, sqlx::Error> {
-        let schemas = &self.all.0[0].schemas;
-        let views = schemas.service().views();
-        let mut transaction =
-            crate::schema::begin(&schemas.pool, &views, crate::schema::Mode::Snapshot).await?;
-        let shown = as_of(&mut transaction).await?;
-        transaction.rollback().await?;
-        Ok(shown)
     }
 }
 
