@@ -36,8 +36,10 @@ create table order_chunk (
     skipped boolean not null,
     -- The channels that it uses: 1 transfer, 2 invoice, 4 provisioning, 8 unclaimed, added.
     channels smallint not null,
-    -- People with a transfer.
+    -- People with something on a channel.
     transfers integer not null,
+    invoices integer not null,
+    grants integer not null,
     -- Who, ascending, and each one's place (from 1) in the orders.
     numbers bigint[] not null,
     place integer[] not null,

@@ -1,5 +1,7 @@
 //! The payout service: decisions become orders over channels, and released orders become money that is owed.
 
+pub mod claim;
+pub mod files;
 pub mod grpc;
 pub mod orders;
 pub mod projections;
@@ -32,7 +34,7 @@ pub fn spec() -> ServiceSpec {
         stages: vec![Arc::new(orders::Orders), Arc::new(release::Release)],
         journaled: streams::is_journaled,
         journal_topics: &[Topic::Payout, Topic::Ops],
-        workers: Vec::new(),
+        workers: vec![Arc::new(files::reserve::Reserve)],
     }
 }
 

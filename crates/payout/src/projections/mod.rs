@@ -1,8 +1,10 @@
 //! The tables of the service: each is folded from one topic and has one writer.
 
+pub mod account;
 pub mod assessment;
 pub mod balance;
 pub mod difference;
+pub mod draw;
 pub mod fold;
 pub mod grant;
 pub mod order;

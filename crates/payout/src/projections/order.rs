@@ -62,8 +62,9 @@ pub async fn insert_chunk(
     };
     sqlx::query(
         "insert into order_chunk (assessment, partition, chunk, first_number, last_number, record_offset, \
-         occurred_at, roster_offset, skipped, numbers, place, orders, lines, channels, transfers) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $15)",
+         occurred_at, roster_offset, skipped, numbers, place, orders, lines, channels, transfers, \
+         invoices, grants) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $15, $16, $17)",
     )
     .bind(assessment)
     .bind(partition_number(record.position.partition))
@@ -79,7 +80,9 @@ pub async fn insert_chunk(
     .bind(dictionary.encode_to_vec())
     .bind(lines_json(&chunk.orders))
     .bind(channels(chunk))
-    .bind(transfers(chunk))
+    .bind(people_on(chunk, Channel::Transfer))
+    .bind(people_on(chunk, Channel::Invoice))
+    .bind(people_on(chunk, Channel::Provisioning))
     .execute(&mut *tx)
     .await?;
     sqlx::query(
@@ -111,9 +114,9 @@ fn channels(chunk: &OrderChunk) -> i16 {
     lines.fold(0, |bits, line| bits | channel_bit(line.channel))
 }
 
-fn transfers(chunk: &OrderChunk) -> i32 {
-    let pays: Vec<bool> = chunk.orders.iter().map(|order| order.has(Channel::Transfer)).collect();
-    let people = chunk.columns.entries().iter().filter(|entry| pays[**entry as usize]).count();
+fn people_on(chunk: &OrderChunk, channel: Channel) -> i32 {
+    let has: Vec<bool> = chunk.orders.iter().map(|order| order.has(channel)).collect();
+    let people = chunk.columns.entries().iter().filter(|entry| has[**entry as usize]).count();
     i32::try_from(people).expect("a chunk is small")
 }
 

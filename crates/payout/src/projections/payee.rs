@@ -235,23 +235,3 @@ pub async fn payables(
     }
     Ok(payables)
 }
-
-/// Gives the current number of a subscription, with its subscriber. Both ids are the provider's own.
-///
-/// # Errors
-/// The database's.
-pub async fn number_of(
-    connection: &mut PgConnection,
-    subscriber: &str,
-    subscription: &str,
-) -> Result<Option<u64>, sqlx::Error> {
-    let number: Option<i64> = sqlx::query_scalar(
-        "select number from holding where subscriber = $1 and subscription = $2 \
-         and superseded_at is null",
-    )
-    .bind(subscriber)
-    .bind(subscription)
-    .fetch_optional(connection)
-    .await?;
-    Ok(number.map(unsigned))
-}
