@@ -6,7 +6,8 @@ use ristoro_proto::ops::v1::ErrorReason;
 use tonic::{Code, Status};
 
 use crate::command::{CommandError, CommandFailure};
-use crate::status::{internal, log, refuse};
+use crate::journal::JournalError;
+use crate::status::{database, internal, invalid_reason, log, refuse};
 
 /// What a decider's rejection is on the wire; its text is the message.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,10 +63,56 @@ pub fn command_status<R: Display>(
             refuse(Code::Unavailable, ErrorReason::OutcomeUnknown, message, &[])
         }
         CommandError::RequestIdReused => {
-            let message = "this request_id was used for something else: use a new one";
-            refuse(Code::InvalidArgument, ErrorReason::RequestIdReused, message, &[])
+            let problem = "was used for something else: make a new one for every command";
+            invalid_reason("request_id", problem, ErrorReason::RequestIdReused)
         }
         CommandError::Failure(CommandFailure::Log(error)) => log(&error),
-        CommandError::Failure(CommandFailure::Journal(error)) => internal(&error),
+        CommandError::Failure(CommandFailure::Journal(JournalError::Database(error))) => {
+            database(&error)
+        }
+        CommandError::Failure(CommandFailure::Journal(
+            error @ (JournalError::Payload { .. }
+            | JournalError::Envelope(_)
+            | JournalError::NotJournaled { .. }),
+        )) => internal(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    fn told(error: CommandError<&'static str>) -> (Code, String) {
+        let refused =
+            |_: &&str| Refused::precondition(ErrorReason::WrongState).with("resource", "a");
+        let status = command_status(error, refused);
+        (status.code(), status.get_details_error_info().unwrap().reason)
+    }
+
+    #[test]
+    fn every_failure_of_a_command_has_its_code_and_reason() {
+        let check = |error, code, reason: &str| assert_eq!(told(error), (code, reason.to_owned()));
+        let database = |error| CommandError::Failure(CommandFailure::from(error));
+        check(CommandError::Rejected("no"), Code::FailedPrecondition, "WRONG_STATE");
+        check(CommandError::Conflict { version: 3 }, Code::Aborted, "VERSION_CONFLICT");
+        check(CommandError::Unknown(String::new()), Code::Unavailable, "OUTCOME_UNKNOWN");
+        check(CommandError::RequestIdReused, Code::InvalidArgument, "REQUEST_ID_REUSED");
+        check(database(sqlx::Error::PoolTimedOut), Code::Unavailable, "DATABASE_UNAVAILABLE");
+        check(database(sqlx::Error::RowNotFound), Code::Internal, "INTERNAL");
+    }
+
+    #[test]
+    fn an_invalid_argument_names_its_field() {
+        let refused = |_: &&str| {
+            Refused::new(Code::InvalidArgument, ErrorReason::InvalidField).with("field", "cap")
+        };
+        let status = command_status(CommandError::Rejected("too small"), refused);
+        let violation = &status.get_details_bad_request().unwrap().field_violations[0];
+        assert_eq!(
+            (violation.field.as_str(), violation.description.as_str()),
+            ("cap", "too small")
+        );
     }
 }

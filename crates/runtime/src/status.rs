@@ -25,7 +25,7 @@ pub fn reason_text(reason: ErrorReason) -> &'static str {
 /// Refuses a call: an `ErrorInfo` always, and what else the code asks for.
 ///
 /// A FAILED_PRECONDITION carries a violation with the reason as its type and the metadata's `resource` as
-/// its subject; ABORTED, UNAVAILABLE and RESOURCE_EXHAUSTED say how long to wait before the next attempt.
+/// its subject, an INVALID_ARGUMENT one of the metadata's `field`; ABORTED, UNAVAILABLE and RESOURCE_EXHAUSTED say how long to wait before the next attempt.
 pub fn refuse(
     code: Code,
     reason: ErrorReason,
@@ -35,14 +35,22 @@ pub fn refuse(
     let message = message.into();
     let mut details = information(reason, metadata);
     if code == Code::FailedPrecondition {
-        let subject = metadata.iter().find(|(key, _)| *key == "resource");
-        let subject = subject.map_or("", |(_, value)| value.as_str());
+        let subject = figure(metadata, "resource").unwrap_or_default();
         details.add_precondition_failure_violation(reason_text(reason), subject, &message);
     }
     if let Some(delay) = retry_delay(code) {
         details.set_retry_info(Some(delay));
     }
+    if code == Code::InvalidArgument
+        && let Some(field) = figure(metadata, "field")
+    {
+        details.add_bad_request_violation(field, &message);
+    }
     Status::with_error_details(code, message, details)
+}
+
+fn figure<'a>(metadata: &'a [(&str, String)], key: &str) -> Option<&'a str> {
+    metadata.iter().find(|(known, _)| *known == key).map(|(_, value)| value.as_str())
 }
 
 /// Refuses a request whose field has a value that it cannot have. `field` is the path in the request.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ristoro_local::{Postgres, PostgresOptions, cache_directory};
 use ristoro_runtime::config::{ConnectError, LeaseMode, Sources, connect, load, show};
 
 const DATABASE: &str = "postgres://me:s3cret@127.0.0.1:5432/ristoro";
@@ -123,4 +124,27 @@ async fn an_unreachable_database_is_told_in_one_line_without_the_password() {
         "{text}"
     );
     assert!(!text.contains("s3cret") && !text.contains('\n'), "{text}");
+}
+
+#[tokio::test]
+async fn a_wrong_password_and_a_missing_database_are_told_in_one_line() {
+    let options = PostgresOptions::throw_away(cache_directory());
+    let postgres = Postgres::start(options).await.unwrap();
+    let right = postgres.url("postgres");
+    let (user, rest) = right.trim_start_matches("postgres://").split_once(':').unwrap();
+    let place = rest.split_once('@').unwrap().1;
+    let check = async |url: &str| {
+        let flags = pairs(&[("database_url", url), ("log", "memory:")]);
+        let config = load(&Sources { flags, ..Sources::default() }).unwrap();
+        let connected = connect(&config).await;
+        connected.map(|_| ())
+    };
+    check(&right).await.unwrap();
+    let error = check(&format!("postgres://{user}:s3cret@{place}")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(user) && !text.contains("s3cret") && !text.contains('\n'), "{text}");
+    let error = check(&postgres.url("elsewhere")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::NoDatabase { .. }), "{error}");
+    postgres.stop().await.unwrap();
 }

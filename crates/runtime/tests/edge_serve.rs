@@ -217,7 +217,7 @@ async fn health_follows_the_loops_and_needs_no_token() {
     server.telemetry.readiness.ready("ops.tables");
     wait_for(&mut changes, ServingStatus::Serving).await;
     assert_eq!(health(&mut client, "").await, ServingStatus::Serving);
-    server.telemetry.readiness.lost("ops.tables");
+    server.telemetry.readiness.expect("ops.tables");
     wait_for(&mut changes, ServingStatus::NotServing).await;
     drop(changes);
     server.end().await;

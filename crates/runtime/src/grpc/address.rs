@@ -1,8 +1,12 @@
 //! The two addresses of a service: calls on the one, `/metrics` and readiness on the other.
 
+use std::convert::Infallible;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ServiceConfig;
@@ -16,6 +20,7 @@ pub struct Addresses {
     calls: TcpListener,
     pages: TcpListener,
     options: ServeOptions,
+    principals_file: Option<PathBuf>,
 }
 
 impl Addresses {
@@ -40,7 +45,8 @@ impl Addresses {
             shutdown_bound: config.shutdown_bound,
             telemetry,
         };
-        Ok(Self { calls, pages, options })
+        let principals_file = config.principals_file.clone();
+        Ok(Self { calls, pages, options, principals_file })
     }
 
     /// Gives the address of calls, with the port that was free where 0 was asked for.
@@ -73,8 +79,37 @@ impl Addresses {
             let served = serve_pages(self.pages, telemetry, shutdown.clone()).await;
             served.map_err(ServeError::Pages)
         };
+        let reload = reload(self.options.principals.clone(), self.principals_file);
         let calls = serve(self.calls, routes, self.options, shutdown.clone());
-        tokio::try_join!(calls, pages)?;
-        Ok(())
+        tokio::select! {
+            served = async { tokio::try_join!(calls, pages) } => served.map(|_| ()),
+            never = reload => match never {},
+        }
+    }
+}
+
+/// Reads the principals file again on every SIGHUP, so that a token is taken back without a restart.
+///
+/// On a terminal SIGHUP keeps its meaning: the terminal is gone, and so is the process.
+async fn reload(principals: Principals, file: Option<PathBuf>) -> Infallible {
+    let Some(file) = file.filter(|_| !std::io::stdin().is_terminal()) else {
+        return std::future::pending().await;
+    };
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return std::future::pending().await;
+    };
+    loop {
+        if hangup.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+        match Principals::load(&file) {
+            Ok(read) => {
+                principals.replace(&read);
+                tracing::info!(count = principals.count(), "the principals file was read again");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the principals file cannot be used: the old list stays");
+            }
+        }
     }
 }

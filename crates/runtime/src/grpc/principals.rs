@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -18,10 +19,13 @@ use ristoro_proto::ops::v1::ErrorReason;
 
 const HASH_BYTES: usize = 32;
 
-/// Everybody who may call.
+/// A caller with the hash of its token.
+type Known = (Principal, [u8; HASH_BYTES]);
+
+/// Everybody who may call. Cheap to clone; all clones are the same list, so that it can be replaced while calls run.
 #[derive(Clone, Debug, Default)]
 pub struct Principals {
-    known: Vec<(Principal, [u8; HASH_BYTES])>,
+    known: Arc<RwLock<Arc<Vec<Known>>>>,
 }
 
 /// Why the file cannot be used; every problem in it, one a line.
@@ -73,50 +77,30 @@ impl Principals {
             let place = problem.span().map_or(0, |span| span.start);
             PrincipalsError { problems: vec![format!("{}: {}", at(place), problem.message())] }
         })?;
-        let (mut principals, mut problems) = (Self::default(), Vec::new());
+        let (mut known, mut problems) = (Vec::new(), Vec::new());
         for entry in read.principal {
-            principals.add(&entry, &at, &mut problems);
+            add(&mut known, &entry, &at, &mut problems);
         }
-        if problems.is_empty() { Ok(principals) } else { Err(PrincipalsError { problems }) }
+        if !problems.is_empty() {
+            return Err(PrincipalsError { problems });
+        }
+        Ok(Self { known: Arc::new(RwLock::new(Arc::new(known))) })
     }
 
-    fn add(&mut self, entry: &Entry, at: &dyn Fn(usize) -> String, problems: &mut Vec<String>) {
-        let before = problems.len();
-        let (name, place) = (entry.name.get_ref(), entry.name.span().start);
-        if let Err(status) = edge::id("name", name) {
-            problems.push(format!("{}: {}", at(place), status.message()));
-        }
-        if self.known.iter().any(|(principal, _)| principal.name == *name) {
-            problems.push(format!("{}: {name:?} occurs twice: give each its own name", at(place)));
-        }
-        let mut roles = BTreeSet::new();
-        for role in &entry.roles {
-            match role.get_ref().parse() {
-                Ok(role) => {
-                    roles.insert(role);
-                }
-                Err(problem) => problems.push(format!("{}: {problem}", at(role.span().start))),
-            }
-        }
-        let place = entry.token_sha256.span().start;
-        let Some(hash) = hash_from(entry.token_sha256.get_ref()) else {
-            let what =
-                "token_sha256 is not the SHA-256 of a token: write its 64 hexadecimal digits";
-            problems.push(format!("{}: {what}", at(place)));
-            return;
-        };
-        if self.known.iter().any(|(_, known)| *known == hash) {
-            problems.push(format!("{}: {name:?} has the token of another", at(place)));
-        }
-        if problems.len() == before {
-            self.known.push((Principal { name: name.clone(), roles }, hash));
-        }
+    /// Takes over another list, for this and all clones; a call that is in work keeps who it was.
+    pub fn replace(&self, other: &Principals) {
+        let list = other.list();
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = list;
+    }
+
+    fn list(&self) -> Arc<Vec<Known>> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells how many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.known.len()
+        self.list().len()
     }
 
     /// Finds out who calls.
@@ -147,14 +131,51 @@ impl Principals {
     fn find(&self, token: &str) -> Option<Principal> {
         let hash: [u8; HASH_BYTES] = Sha256::digest(token.as_bytes()).into();
         let mut found = None;
-        for (principal, known) in &self.known {
+        for (principal, known) in self.list().iter() {
             let difference =
                 known.iter().zip(&hash).fold(0, |sum, (left, right)| sum | (left ^ right));
             if std::hint::black_box(difference) == 0 {
-                found = Some(principal);
+                found = Some(principal.clone());
             }
         }
-        found.cloned()
+        found
+    }
+}
+
+fn add(
+    known: &mut Vec<Known>,
+    entry: &Entry,
+    at: &dyn Fn(usize) -> String,
+    problems: &mut Vec<String>,
+) {
+    let before = problems.len();
+    let (name, place) = (entry.name.get_ref(), entry.name.span().start);
+    if let Err(status) = edge::id("name", name) {
+        problems.push(format!("{}: {}", at(place), status.message()));
+    }
+    if known.iter().any(|(principal, _)| principal.name == *name) {
+        problems.push(format!("{}: {name:?} occurs twice: give each its own name", at(place)));
+    }
+    let mut roles = BTreeSet::new();
+    for role in &entry.roles {
+        match role.get_ref().parse() {
+            Ok(role) => {
+                roles.insert(role);
+            }
+            Err(problem) => problems.push(format!("{}: {problem}", at(role.span().start))),
+        }
+    }
+    let place = entry.token_sha256.span().start;
+    let Some(hash) = hash_from(entry.token_sha256.get_ref()) else {
+        let what = "token_sha256 is not the SHA-256 of a token: write its 64 hexadecimal digits";
+        problems.push(format!("{}: {what}", at(place)));
+        return;
+    };
+    if known.iter().any(|(_, taken)| *taken == hash) {
+        problems.push(format!("{}: {name:?} has the token of another", at(place)));
+    }
+    if problems.len() == before {
+        known.push((Principal { name: name.clone(), roles }, hash));
     }
 }
 
@@ -197,6 +218,18 @@ mod tests {
         }
         assert!(principals.authenticate(&HeaderMap::new()).is_err());
         assert!(Principals::default().authenticate(&headers("Bearer secret")).is_err());
+    }
+
+    #[test]
+    fn a_list_that_is_replaced_is_replaced_for_all_clones() {
+        let text =
+            format!("[[principal]]\nname = \"anna\"\nroles = []\ntoken_sha256 = \"{HASH}\"\n");
+        let (principals, empty) =
+            (Principals::parse("p.toml", &text).unwrap(), Principals::default());
+        let clone = principals.clone();
+        assert!(clone.authenticate(&headers("Bearer secret")).is_ok());
+        principals.replace(&empty);
+        assert!(clone.authenticate(&headers("Bearer secret")).is_err());
     }
 
     #[test]

@@ -19,6 +19,9 @@ impl Default for Readiness {
 
 impl Readiness {
     /// Names a part that must become ready first, such as `eligibility.roster`.
+    ///
+    /// A part that later stands still at a poison record stays ready: its tables can still be read, and no
+    /// other replica would have come further. The metrics tell of it.
     pub fn expect(&self, part: &str) {
         self.set(part, false);
     }
@@ -26,11 +29,6 @@ impl Readiness {
     /// Says that a part is ready.
     pub fn ready(&self, part: &str) {
         self.set(part, true);
-    }
-
-    /// Says that a part is no longer ready, such as a consumer that stands at a poison record.
-    pub fn lost(&self, part: &str) {
-        self.set(part, false);
     }
 
     fn set(&self, part: &str, ready: bool) {
@@ -64,7 +62,7 @@ mod tests {
         assert_eq!(readiness.waiting_for(), ["b"]);
         readiness.ready("b");
         assert!(readiness.waiting_for().is_empty());
-        readiness.lost("a");
+        readiness.expect("a");
         assert_eq!(readiness.waiting_for(), ["a"]);
     }
 }
