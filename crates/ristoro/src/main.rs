@@ -28,6 +28,8 @@ enum Verb {
     Eligibility(verbs::service::Run),
     /// Runs the payout service
     Payout(verbs::service::Run),
+    /// Runs the notifier service
+    Notifier(verbs::service::RunNotifier),
     /// Asks a running service whether it is ready; for container health checks
     Healthcheck(verbs::service::Healthcheck),
     /// Checks, lists and tries out policies; needs no server
@@ -56,6 +58,7 @@ async fn main() -> ExitCode {
         Verb::Outage(verb) => verb.run().await,
         Verb::Eligibility(verb) => verb.run(verbs::service::eligibility).await,
         Verb::Payout(verb) => verb.run(verbs::service::payout).await,
+        Verb::Notifier(verb) => verb.run().await,
         Verb::Healthcheck(verb) => verb.run().await,
         Verb::Policy(verb) => verb.run(),
         Verb::Subscriptions(verb) => verb.run().await,

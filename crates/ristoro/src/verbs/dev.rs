@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use ristoro_local::{Kafka, KafkaOptions, Postgres, PostgresOptions, cache_directory};
+use ristoro_local::{
+    Kafka, KafkaOptions, MailCatcher, MailOptions, Postgres, PostgresOptions, cache_directory,
+};
 use ristoro_runtime::config::{Sources, load};
 use ristoro_runtime::service::run;
 use ristoro_runtime::{shutdown, telemetry};
@@ -16,7 +18,7 @@ use uuid::Uuid;
 use crate::Answer;
 use crate::demo::{People, ROLES, libero};
 use crate::verbs::play::Case;
-use crate::verbs::service::{eligibility, outage, payout};
+use crate::verbs::service::{eligibility, notifier, outage, payout};
 
 /// Runs everything locally.
 #[derive(Debug, Args)]
@@ -44,10 +46,16 @@ enum Log {
     Kafka,
 }
 
+/// Who writes the notices of a case.
+const FROM: &str = "Italiaonline <no-reply@italiaonline.example>";
+/// How long the case waits for a first notice, and for each further one.
+const MAIL_BOUND: Duration = Duration::from_secs(20);
+
 /// The servers that this process started.
 struct Servers {
     postgres: Postgres,
     kafka: Option<Kafka>,
+    mail: MailCatcher,
     folder: PathBuf,
 }
 
@@ -59,8 +67,10 @@ impl Dev {
         let (servers, settings) = self.start_servers().await?;
         let tokens = write_people(&servers.folder)?;
         let config = load(&Sources::of_process(None, settings))?;
-        let ready =
-            run::start(vec![outage(), eligibility(), payout()], &config, shutdown.clone()).await?;
+        let smtp = format!("smtp://{}", servers.mail.address());
+        let settings = ristoro_notifier::Settings::new(&smtp, FROM)?;
+        let services = vec![outage(), eligibility(), payout(), notifier(settings)];
+        let ready = run::start(services, &config, shutdown.clone()).await?;
         let (calls, pages) = ready.addresses()?;
         let endpoint = format!("http://{calls}");
         let serving = tokio::spawn(ready.serve());
@@ -71,6 +81,9 @@ impl Dev {
                 () = shutdown.cancelled() => Ok(()),
             },
         };
+        if played.is_ok() && self.demo.is_some() {
+            print_mail(&servers.mail).await;
+        }
         if played.is_ok() && !self.once {
             print_addresses(&endpoint, &pages.to_string(), &tokens, &servers);
             shutdown.cancelled().await;
@@ -99,6 +112,7 @@ impl Dev {
             Some(kafka) => format!("kafka://{}", kafka.bootstrap()),
             None => database.clone(),
         };
+        let mail = MailCatcher::start(MailOptions::default()).await?;
         let folder = std::env::temp_dir().join(format!("ristoro-dev-{}", Uuid::new_v4()));
         std::fs::create_dir_all(&folder)?;
         let principals = folder.join("principals.toml").display().to_string();
@@ -109,11 +123,11 @@ impl Dev {
             ("metrics_listen", "127.0.0.1:0".to_owned()),
             ("principals_file", principals),
             ("partitions", "4".to_owned()),
-            ("pool_size", "40".to_owned()),
+            ("pool_size", "60".to_owned()),
             ("lease", "all".to_owned()),
         ];
         let settings = settings.map(|(key, value)| (key.to_owned(), value)).to_vec();
-        Ok((Servers { postgres, kafka, folder }, settings))
+        Ok((Servers { postgres, kafka, mail, folder }, settings))
     }
 }
 
@@ -150,6 +164,30 @@ fn write_people(folder: &std::path::Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Waits until no further notice comes, and shows how many came and what one says.
+async fn print_mail(mail: &MailCatcher) {
+    println!("7. Notices, over SMTP to a mail server of our own");
+    let (mut last, mut since) = (0, tokio::time::Instant::now());
+    loop {
+        let count = mail.count();
+        if count != last {
+            (last, since) = (count, tokio::time::Instant::now());
+        }
+        let quiet = Duration::from_secs(2);
+        let bound = if count == 0 { MAIL_BOUND } else { quiet };
+        if since.elapsed() > bound {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("  {last} notices came in, nobody's before the own mailbox was back; the first says:");
+    if let Some(message) = mail.messages().first() {
+        for line in String::from_utf8_lossy(&message.raw).lines() {
+            println!("    {line}");
+        }
+    }
+}
+
 async fn play(endpoint: &str, tokens: &std::path::Path, subscribers: u64) -> Result<()> {
     let people = People::connect(endpoint, &std::fs::read_to_string(tokens)?).await?;
     libero::play(&people, subscribers).await
@@ -159,6 +197,7 @@ fn print_addresses(endpoint: &str, pages: &str, tokens: &std::path::Path, server
     let tokens = tokens.display();
     println!("gRPC      {endpoint}");
     println!("metrics   http://{pages}/metrics");
+    println!("SMTP      {}", servers.mail.address());
     println!("Postgres  {}", servers.postgres.url("ristoro"));
     if let Some(kafka) = &servers.kafka {
         println!("Kafka     {}", kafka.bootstrap());

@@ -23,6 +23,27 @@ pub struct Run {
     pub settings: Vec<(String, String)>,
 }
 
+/// Runs the notifier service.
+#[derive(Debug, Args)]
+pub struct RunNotifier {
+    #[command(flatten)]
+    run: Run,
+    /// The mail server that takes the notices, smtp://HOST:PORT
+    #[arg(long, env = "RISTORO_SMTP_URL")]
+    smtp_url: String,
+    /// Who writes, NAME <ADDRESS>
+    #[arg(long, env = "RISTORO_NOTICE_FROM")]
+    notice_from: String,
+}
+
+impl RunNotifier {
+    /// Runs until a signal.
+    pub async fn run(self) -> Result<Answer> {
+        let settings = ristoro_notifier::Settings::new(&self.smtp_url, &self.notice_from)?;
+        self.run.run(move || notifier(settings)).await
+    }
+}
+
 /// Asks whether a service is ready.
 #[derive(Debug, Args)]
 pub struct Healthcheck {
@@ -38,22 +59,30 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 /// Gives the eligibility service.
 pub fn eligibility() -> (ServiceSpec, RoutesOf) {
-    (ristoro_eligibility::spec(), ristoro_eligibility::routes)
+    (ristoro_eligibility::spec(), Box::new(ristoro_eligibility::routes))
 }
 
 /// Gives the payout service.
 pub fn payout() -> (ServiceSpec, RoutesOf) {
-    (ristoro_payout::spec(), ristoro_payout::routes)
+    (ristoro_payout::spec(), Box::new(ristoro_payout::routes))
+}
+
+/// Gives the notifier service.
+pub fn notifier(settings: ristoro_notifier::Settings) -> (ServiceSpec, RoutesOf) {
+    let spec = ristoro_notifier::spec(&settings);
+    let routes: RoutesOf =
+        Box::new(move |routes, service| ristoro_notifier::routes(routes, service, &settings));
+    (spec, routes)
 }
 
 /// Gives the outage service.
 pub fn outage() -> (ServiceSpec, RoutesOf) {
-    (ristoro_outage::spec(), ristoro_outage::routes)
+    (ristoro_outage::spec(), Box::new(ristoro_outage::routes))
 }
 
 impl Run {
     /// Runs until a signal.
-    pub async fn run(self, service: fn() -> (ServiceSpec, RoutesOf)) -> Result<Answer> {
+    pub async fn run(self, service: impl FnOnce() -> (ServiceSpec, RoutesOf)) -> Result<Answer> {
         let config = load(&Sources::of_process(self.config, self.settings))?;
         let (spec, routes) = service();
         let otlp = config.otlp_endpoint.as_deref();

@@ -65,7 +65,8 @@ impl GrpcRoutes {
 }
 
 /// Makes a service's own list of what it answers.
-pub type RoutesOf = fn(GrpcRoutes, &crate::service::Service) -> GrpcRoutes;
+pub type RoutesOf =
+    Box<dyn FnOnce(GrpcRoutes, &crate::service::Service) -> GrpcRoutes + Send + Sync>;
 
 /// How a server answers.
 #[derive(Clone, Debug)]
