@@ -175,7 +175,10 @@ async fn next(
     let before = (partition, at(&creation.payout_offsets));
     let cursor = state.cursor.clone();
     let mut after = cursor.map(|(assessment, chunk)| Place { assessment, chunk });
-    while room > 0 {
+    if room == 0 {
+        return Ok(None);
+    }
+    loop {
         let places =
             draw::with_transfers(view, before, &assessments, after.as_ref(), CHUNKS_A_READ).await?;
         if places.is_empty() {
@@ -190,7 +193,6 @@ async fn next(
         }
         after = places.last().cloned();
     }
-    Ok(None)
 }
 
 /// Gives those of a chunk whom the file may and can pay, at most as many as it has room for.
