@@ -1,5 +1,7 @@
 //! The rules of a dispatch, one line each.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::decider::{check, fold};
 
@@ -138,4 +140,102 @@ fn a_later_restoration_is_a_later_wave() {
     let state = fold::<Dispatch>(&[started("a", &[0]), later]);
     let times: Vec<String> = state.waves.iter().map(|wave| wave.at.to_string()).collect();
     assert_eq!(times, ["2023-01-26T14:45:00Z", LATER]);
+}
+
+/// What one process knows and does: it acts on its own view, which may be old.
+#[derive(Clone, Default)]
+struct Process {
+    view: Dispatch,
+    /// What it owns as far as it knows, by claim and wave.
+    owns: Option<(String, u64)>,
+}
+
+/// The log with everything that was accepted, and what was sent to whom.
+#[derive(Default)]
+struct World {
+    log: Vec<Event>,
+    sent: Vec<u32>,
+    claims: u32,
+}
+
+impl World {
+    /// Decides on the process's view; the log takes the event only if nothing was accepted since.
+    fn submit(&mut self, process: &mut Process, command: &Command) -> bool {
+        let Ok(Some(event)) = Dispatch::decide(&process.view, command) else { return false };
+        let is_accepted = process.view.version == self.log.len() as u64;
+        if is_accepted {
+            self.log.push(event);
+        }
+        process.view = fold::<Dispatch>(&self.log);
+        is_accepted
+    }
+
+    fn act(&mut self, process: &mut Process, action: u8) {
+        self.claims += 1;
+        let claim = format!("claim-{}", self.claims);
+        match (action, process.owns.clone()) {
+            (0, _) => process.view = fold::<Dispatch>(&self.log),
+            (1, _) => *process = Process::default(),
+            (2, _) => {
+                let places: Vec<u32> =
+                    (0..120).filter(|place| place % 3 != self.claims % 4).collect();
+                let started_version = process.view.version + 1;
+                if self.submit(process, &start(&claim, &places)) {
+                    process.owns = Some((claim, started_version));
+                }
+            }
+            (3, _) => {
+                let open = process.view.waves.iter().find(|wave| !wave.is_finished());
+                let Some(started_version) = open.map(|wave| wave.started_version) else { return };
+                let command = Command::TakeOver { claim: claim.clone(), started_version };
+                if self.submit(process, &command) {
+                    process.owns = Some((claim, started_version));
+                }
+            }
+            (4, Some((claim, started_version))) => {
+                self.submit(process, &Command::HandBack { claim, started_version });
+                process.owns = None;
+            }
+            (_, Some((claim, started_version))) => {
+                let Some(wave) = process.view.wave(started_version) else { return };
+                if wave.owner.as_deref() != Some(&claim) || wave.is_finished() {
+                    process.owns = None;
+                    return;
+                }
+                let block = wave.next_block;
+                self.sent.extend(wave.block(block));
+                let outcomes = vec![Outcome::Sent; wave.block(block).len()];
+                let report = Command::Report { claim, started_version, block, outcomes };
+                // A lost race is decided again on what is there now; the report is refused if the wave is.
+                let done = self.submit(process, &report) || self.submit(process, &report);
+                if !done {
+                    process.owns = None;
+                }
+            }
+            (_, None) => {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn nobody_is_sent_to_twice_however_processes_act_and_die(
+        actions in prop::collection::vec((0_usize..3, 0_u8..9), 0..200),
+    ) {
+        let mut world = World::default();
+        let mut processes = vec![Process::default(); 3];
+        for (process, action) in actions {
+            world.act(&mut processes[process], action);
+        }
+        let mut sent = world.sent.clone();
+        sent.sort_unstable();
+        sent.dedup();
+        prop_assert_eq!(sent.len(), world.sent.len());
+        let state = fold::<Dispatch>(&world.log);
+        let mut members: Vec<u32> = state.waves.iter().flat_map(|wave| wave.places.clone()).collect();
+        let count = members.len();
+        members.sort_unstable();
+        members.dedup();
+        prop_assert_eq!(members.len(), count);
+    }
 }

@@ -38,10 +38,18 @@ async fn two_projectors_on_the_same_partitions_write_each_row_once() {
         memory.append_now(&producer.many(50)).unwrap();
         tokio::task::yield_now().await;
     }
-    until(&database.pool, FOLDED, 2000).await;
-    assert_eq!(number(&database.pool, SUM).await, 2000);
+    until(
+        &database.pool,
+        "select count(distinct (partition, \"offset\")) from counter.folded",
+        2000,
+    )
+    .await;
     one.stop().await.unwrap();
     two.stop().await.unwrap();
+    assert_eq!(number(&database.pool, FOLDED).await, 2000);
+    assert_eq!(number(&database.pool, SUM).await, 2000);
+    // Behind a broken fence a record would be judged twice, and be its own duplicate.
+    assert_eq!(number(&database.pool, VOIDS).await, 0);
 }
 
 #[tokio::test]
@@ -60,8 +68,7 @@ async fn records_that_do_not_count_change_nothing_and_are_counted() {
     gap.envelope.version = 7;
     memory.append_now(&[first, second.clone(), second, altered, conflict, gap]).unwrap();
     let service = start(projections_only(), &database.pool, &log).await;
-    until(&database.pool, "select coalesce(sum(records), 0)::bigint from counter.void_count", 4)
-        .await;
+    until(&database.pool, VOIDS, 4).await;
     let of = |reason: &str| {
         format!(
             "select coalesce(sum(records), 0)::bigint from counter.void_count where reason = '{reason}'"

@@ -163,3 +163,5 @@ pub const SUM: &str = "select coalesce(sum(total), 0)::bigint from counter.total
 pub const FOLDED: &str = "select count(*) from counter.folded";
 /// The number of echoes that the live tables show.
 pub const ECHOES: &str = "select count(*) from counter.echo";
+/// The number of records without effect that the live tables were folded from.
+pub const VOIDS: &str = "select coalesce(sum(records), 0)::bigint from counter.void_count";

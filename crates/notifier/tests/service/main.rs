@@ -1,0 +1,9 @@
+//! The notifier on a real Postgres, with a mail server that fails on request.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+mod answers;
+mod failures;
+mod owners;
+mod support;
+mod waves;
+mod world;
