@@ -12,10 +12,15 @@ pub mod streams;
 use std::sync::Arc;
 
 use ristoro_log::Topic;
+use ristoro_proto::payout::v1::grant_service_server::GrantServiceServer;
 use ristoro_proto::payout::v1::ledger_service_server::LedgerServiceServer;
+use ristoro_proto::payout::v1::payment_file_service_server::PaymentFileServiceServer;
+use ristoro_proto::payout::v1::payout_service_server::PayoutServiceServer;
 use ristoro_runtime::grpc::GrpcRoutes;
 use ristoro_runtime::service::{Service, ServiceSpec};
 use sqlx::migrate::Migrator;
+
+use crate::claim::Claims;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -41,5 +46,15 @@ pub fn spec() -> ServiceSpec {
 /// Adds what the running service answers.
 #[must_use]
 pub fn routes(routes: GrpcRoutes, service: &Service) -> GrpcRoutes {
-    routes.with(LedgerServiceServer::new(grpc::ledger::Ledger::new(service.views())))
+    let (views, commands) = (service.views(), service.commands().clone());
+    let claims = Claims::new(service.log().clone(), service.journal().clone(), views.clone());
+    let exports = grpc::export::Exports::new(views.clone(), claims.clone());
+    let payouts = grpc::payout::Payouts::new(views.clone(), commands.clone(), exports);
+    let files = grpc::payment_file::PaymentFiles::new(views.clone(), commands);
+    let grants = grpc::grant::GrantsOfPartitions::new(views.clone(), claims);
+    routes
+        .with(PayoutServiceServer::new(payouts))
+        .with(PaymentFileServiceServer::new(files))
+        .with(GrantServiceServer::new(grants))
+        .with(LedgerServiceServer::new(grpc::ledger::Ledger::new(views)))
 }

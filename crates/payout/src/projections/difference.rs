@@ -10,15 +10,6 @@ use sqlx::{PgConnection, Row};
 
 use super::stored::{partition_number, signed, unsigned};
 
-/// The last event of a person's stream that has a reason, for those who ask.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Held {
-    /// Why the payout is held.
-    pub note: String,
-    /// What stood in the way of a hold; none where it took effect.
-    pub motion: Option<Motion>,
-}
-
 /// Keeps an event and where the person stands after it. `motion` is what stood in the way of a hold.
 ///
 /// # Errors
@@ -128,18 +119,19 @@ fn standing(row: &PgRow) -> Result<Standing, sqlx::Error> {
     })
 }
 
-/// Gives what became of the hold at a version of a person's stream, or of the last one up to it.
+/// Gives what stood in the way of the last hold up to a version of a person's stream; none where it took effect, or where
+/// there is none.
 ///
 /// # Errors
 /// The database's.
-pub async fn hold(
+pub async fn obstacle(
     connection: &mut PgConnection,
     assessment: &str,
     number: u64,
     version: u64,
-) -> Result<Option<Held>, sqlx::Error> {
+) -> Result<Option<Motion>, sqlx::Error> {
     let row = sqlx::query(
-        "select note, motion, motion_id from payout_difference where assessment = $1 and number = $2 \
+        "select motion, motion_id from payout_difference where assessment = $1 and number = $2 \
          and version <= $3 and kind = 'held' order by version desc limit 1",
     )
     .bind(assessment)
@@ -150,6 +142,24 @@ pub async fn hold(
     let Some(row) = row else { return Ok(None) };
     let motion: Option<i16> = row.try_get("motion")?;
     let id: String = row.try_get("motion_id")?;
-    let motion = motion.map(|number| motion_of(number, id)).transpose()?;
-    Ok(Some(Held { note: row.try_get("note")?, motion }))
+    motion.map(|number| motion_of(number, id)).transpose()
+}
+
+/// Gives why a payout is held, by the last hold that took effect.
+///
+/// # Errors
+/// The database's.
+pub async fn effective_hold(
+    connection: &mut PgConnection,
+    assessment: &str,
+    number: u64,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select note from payout_difference where assessment = $1 and number = $2 \
+         and kind = 'held' and motion is null order by version desc limit 1",
+    )
+    .bind(assessment)
+    .bind(signed(number))
+    .fetch_optional(connection)
+    .await
 }

@@ -196,6 +196,39 @@ pub async fn chunks_after(
     rows.iter().map(chunk_row).collect()
 }
 
+/// Where a list of people goes on: behind a number, in chunks that use one of these channels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// The number.
+    pub number: u64,
+    /// Bits of channels, as `channel_bit` gives them.
+    pub channels: i16,
+}
+
+/// Gives the next chunk of a partition that has people behind a number.
+///
+/// # Errors
+/// The database's.
+pub async fn next_chunk(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    behind: Behind,
+) -> Result<Option<ChunkRow>, sqlx::Error> {
+    let text = format!(
+        "{SELECT} where assessment = $1 and partition = $2 and last_number > $3 and channels & $4 <> 0 \
+         order by chunk limit 1"
+    );
+    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(assessment)
+        .bind(partition_number(partition))
+        .bind(signed(behind.number))
+        .bind(behind.channels)
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(chunk_row).transpose()
+}
+
 /// Gives one chunk by its number.
 ///
 /// # Errors
