@@ -26,6 +26,9 @@ create table subscription (
     primary key (number, recorded_at)
 );
 
+-- Each event of a person finds the subscription's current state by it, in a rebuild too.
+create unique index subscription_current on subscription (subscriber, subscription) where superseded_at is null;
+
 -- What a subscriber reported of a subscription.
 create table report (
     number bigint not null,

@@ -2,5 +2,4 @@
 
 create index assessment_by_outage on assessment (outage, proposal_version);
 create index assessment_by_state on assessment (state) where state = 2;
-create index subscription_by_subscriber on subscription (subscriber, subscription, recorded_at);
 create index subscription_by_id on subscription (subscription) where superseded_at is null;

@@ -153,6 +153,14 @@ fn check_name(column: &'static str, name: &str, faults: &mut Vec<RowFault>) {
     }
 }
 
+/// Gives what is wrong with the time of a change.
+#[must_use]
+pub fn change_faults(column: &'static str, instant: Instant) -> Vec<RowFault> {
+    let mut faults = Vec::new();
+    check_seconds(column, instant, &mut faults);
+    faults
+}
+
 /// Batches keep whole seconds; a finer time would be cut silently.
 fn check_seconds(column: &'static str, instant: Instant, faults: &mut Vec<RowFault>) {
     if instant.subsec_nanosecond() != 0 {

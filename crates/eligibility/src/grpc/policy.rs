@@ -148,7 +148,7 @@ impl PolicyService for Policies {
         let (id, dry) = (&request.request_id, request.validate_only);
         let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
         let [policy, policy_version] = edge::parse_name("name", POLICY_VERSION, &request.name)?;
-        let note = edge::text("note", &request.note, 0..=1_000)?.to_owned();
+        let note = edge::text("note", &request.note, 1..=500)?.to_owned();
         let retire = PolicyCommand::Retire { policy_version, note };
         let stream = self.stream(&policy);
         let done = self.commands.execute::<PolicyRegistry>(&stream, &command, &retire).await;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use ristoro_domain::roster::Profile;
 use ristoro_domain::roster::check::RowFault;
-use ristoro_domain::roster::check::{contact_faults, faults, payee_faults, profile_faults};
-use ristoro_domain::roster::{Payee, Profile};
+use ristoro_domain::roster::check::{
+    change_faults, contact_faults, faults, payee_faults, profile_faults,
+};
 use ristoro_domain::subscriber::{Ask, SubscriberState};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::subscription_service_server::SubscriptionService;
-use ristoro_proto::subscriber::{class_in, contact_in, fee_period_in, payee_in, segment_in};
+use ristoro_proto::subscriber::{class_in, contact_in, fee_period_in, segment_in};
 use ristoro_runtime::command::{CommandRequest, Commands, Done};
 use ristoro_runtime::edge;
 use ristoro_runtime::grpc::{Role, command_request, require};
@@ -18,10 +20,10 @@ use ristoro_runtime::views::{self, Views};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::entitlement::SUBSCRIPTION;
-use super::subscription_message::{import_row, listed, shown};
+use super::subscription_message::{Sight, import_row, listed, payee, shown};
 use crate::projections::person::{self, PersonRow};
 use crate::projections::subscription;
-use crate::roster::import::{Imported, PlacedRow, import};
+use crate::roster::import::{Imported, PlacedRow, import, preview};
 use crate::roster::personal::{Subscribers, WAIT};
 
 /// Rows that are planned and written together.
@@ -111,11 +113,26 @@ impl Gathered {
         request: &CommandRequest,
     ) -> Result<(), Status> {
         let rows = std::mem::take(&mut self.rows);
-        if rows.is_empty() || request.validate_only {
-            return Ok(());
+        if request.validate_only {
+            self.done.add(preview(subscribers, &rows).await?);
+        } else if !rows.is_empty() {
+            self.done.add(import(subscribers, request, rows).await?);
         }
-        self.done.add(import(subscribers, request, rows).await?);
         Ok(())
+    }
+
+    /// Takes all rows or none.
+    async fn flush_strictly(
+        &mut self,
+        subscribers: &Subscribers,
+        request: &CommandRequest,
+    ) -> Result<(), Status> {
+        let rejects = preview(subscribers, &self.rows).await?.rejects;
+        self.done.rejects.extend(rejects);
+        match self.done.rejects.is_empty() {
+            true => self.flush(subscribers, request).await,
+            false => Ok(()),
+        }
     }
 
     fn response(mut self) -> api::ImportSubscriptionsResponse {
@@ -164,8 +181,9 @@ impl SubscriptionService for Subscriptions {
             }
             next = messages.message().await?;
         }
-        if !strict || gathered.done.rejects.is_empty() {
-            gathered.flush(&self.subscribers, &command).await?;
+        match strict {
+            true => gathered.flush_strictly(&self.subscribers, &command).await?,
+            false => gathered.flush(&self.subscribers, &command).await?,
         }
         Ok(Response::new(gathered.response()))
     }
@@ -195,6 +213,7 @@ impl SubscriptionService for Subscriptions {
         };
         without_faults(profile_faults(&profile))?;
         let changed_at = edge::instant("changed_at", request.changed_at.as_ref())?;
+        without_faults(change_faults("changed_at", changed_at))?;
         let ask = Ask::ChangePlan { subscription, profile: Arc::new(profile), changed_at };
         let (etag, consistency_token) = self.ask(&subscriber, &command, ask).await?;
         Ok(Response::new(api::ChangeSubscriptionResponse { etag, consistency_token }))
@@ -210,6 +229,7 @@ impl SubscriptionService for Subscriptions {
         let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
         let [subscriber, subscription] = subscription_ids(&request.name)?;
         let ended_at = edge::instant("ended_at", request.ended_at.as_ref())?;
+        without_faults(change_faults("ended_at", ended_at))?;
         let ask = Ask::End { subscription, ended_at };
         let (etag, consistency_token) = self.ask(&subscriber, &command, ask).await?;
         Ok(Response::new(api::EndSubscriptionResponse { etag, consistency_token }))
@@ -240,7 +260,7 @@ impl SubscriptionService for Subscriptions {
         let (id, dry) = (&request.request_id, request.validate_only);
         let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
         let subscriber = subscriber_id(&request.name)?;
-        let payee: Option<Payee> = payee_in(request.payee.unwrap_or_default());
+        let payee = payee(request.payee);
         without_faults(payee.as_ref().map(payee_faults).unwrap_or_default())?;
         let (etag, consistency_token) =
             self.ask(&subscriber, &command, Ask::SetPayee { payee }).await?;
@@ -260,6 +280,10 @@ impl SubscriptionService for Subscriptions {
         let component = component.map(str::to_owned);
         let reported_at = edge::optional_instant("reported_at", request.reported_at.as_ref())?;
         let reported_at = reported_at.unwrap_or(command.occurred_at);
+        if reported_at > command.occurred_at {
+            let problem = format!("is {reported_at}, in the future: nobody has reported it yet");
+            return Err(status::invalid("reported_at", problem));
+        }
         let ask = Ask::ReportTrouble { subscription, component, reported_at };
         let (etag, consistency_token) = self.ask(&subscriber, &command, ask).await?;
         Ok(Response::new(api::ReportTroubleResponse { etag, consistency_token }))
@@ -288,9 +312,14 @@ impl SubscriptionService for Subscriptions {
             .await
             .map_err(|error| status::database(&error))?
             .unwrap_or_default();
-        let clear = principal.roles.contains(&Role::Support);
+        let sight = match principal.roles.contains(&Role::Support) {
+            true => Sight::Clear,
+            false => Sight::Masked,
+        };
+        let reports = subscription::trouble(&mut view, *number).await;
+        let reports = reports.map_err(|error| status::database(&error))?;
         let as_of = views::as_of(&mut view).await.map_err(|error| status::database(&error))?;
-        let subscription = Some(shown(&row, &person, clear));
+        let subscription = Some(shown(&row, &reports, &person, sight));
         Ok(Response::new(api::GetSubscriptionResponse { subscription, as_of: Some(as_of) }))
     }
 

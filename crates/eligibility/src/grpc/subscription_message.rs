@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use ristoro_domain::facts::{FeePeriod, Period};
-use ristoro_domain::roster::check::RowFault;
-use ristoro_domain::roster::{ImportRow, Profile};
+use ristoro_domain::roster::check::{RowFault, compact_iban};
+use ristoro_domain::roster::{ImportRow, Payee, Profile};
+use ristoro_domain::time::Instant;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::subscriber::{
     class_in, class_out, contact_in, fee_period_in, fee_period_out, payee_in, segment_in,
@@ -68,8 +69,15 @@ pub fn import_row(row: api::SubscriptionRow) -> Result<ImportRow, Vec<RowFault>>
         valid_from,
         valid_to,
         contact: contact_in(row.contact.unwrap_or_default()),
-        payee: payee_in(row.payee.unwrap_or_default()),
+        payee: payee(row.payee),
     })
+}
+
+/// Reads a payee; blanks in an account are how people write it. An empty account is none.
+#[must_use]
+pub fn payee(payee: Option<api::Payee>) -> Option<Payee> {
+    let payee = payee_in(payee.unwrap_or_default())?;
+    Some(Payee { iban: compact_iban(&payee.iban), ..payee })
 }
 
 /// Writes a subscription as a list shows it.
@@ -95,21 +103,40 @@ pub fn listed(row: &RosterRow) -> api::Subscription {
     }
 }
 
+/// How personal data is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sight {
+    /// As it is, to the role `support`.
+    Clear,
+    /// With most of its characters hidden.
+    Masked,
+}
+
 /// Writes a subscription with its person; addresses and accounts are masked unless they may be seen.
 #[must_use]
-pub fn shown(row: &RosterRow, person: &PersonRow, clear: bool) -> api::Subscription {
+pub fn shown(
+    row: &RosterRow,
+    reports: &[(Instant, String)],
+    person: &PersonRow,
+    sight: Sight,
+) -> api::Subscription {
     let text = |value: &Option<String>| {
         let value = value.clone().unwrap_or_default();
-        if clear { value } else { masked(&value) }
+        match sight {
+            Sight::Clear => value,
+            Sight::Masked => masked(&value),
+        }
     };
-    let report =
-        |at: &_| api::TroubleReport { component: String::new(), reported_at: Some(timestamp(*at)) };
+    let report = |(at, component): &(Instant, String)| api::TroubleReport {
+        component: component.clone(),
+        reported_at: Some(timestamp(*at)),
+    };
     let payee = person
         .iban
         .as_ref()
         .map(|_| api::Payee { iban: text(&person.iban), name: text(&person.payee_name) });
     api::Subscription {
-        reports: row.reports.iter().map(report).collect(),
+        reports: reports.iter().map(report).collect(),
         contact: Some(api::Contact {
             email: text(&person.email),
             phone: text(&person.phone),

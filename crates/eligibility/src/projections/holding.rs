@@ -104,38 +104,52 @@ pub(super) async fn insert(
 pub(super) async fn supersede(
     tx: &mut PgConnection,
     recorded_at: i64,
-    subscriber: &str,
-    subscription: &str,
-    holding: &Holding,
+    (subscriber, subscription): (&str, &str),
+    current: &CurrentState,
 ) -> Result<(), sqlx::Error> {
+    // By the whole key: without statistics a plan for `superseded_at is null` walks the table.
     sqlx::query(
-        "update subscription set superseded_at = $2 where number = $1 and superseded_at is null",
+        "update subscription set superseded_at = $3 where number = $1 and recorded_at = $2",
     )
-    .bind(signed(holding.number))
+    .bind(signed(current.holding.number))
+    .bind(current.recorded_at)
     .bind(recorded_at)
     .execute(&mut *tx)
     .await?;
-    insert(tx, recorded_at, subscriber, subscription, holding).await
+    insert(tx, recorded_at, subscriber, subscription, &current.holding).await
 }
 
 const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
                        currencies, fee_periods, valid_from, valid_to";
+
+/// A subscription as it is now.
+pub(super) struct CurrentState {
+    /// What it is.
+    pub(super) holding: Holding,
+    /// The offset of the record that made it so.
+    recorded_at: i64,
+}
 
 /// Gives the current state of a subscription.
 pub(super) async fn current(
     tx: &mut PgConnection,
     subscriber: &str,
     subscription: &str,
-) -> Result<Option<Holding>, sqlx::Error> {
+) -> Result<Option<CurrentState>, sqlx::Error> {
     let text = format!(
-        "select {COLUMNS} from subscription where subscriber = $1 and subscription = $2 and superseded_at is null"
+        "select recorded_at, {COLUMNS} from subscription \
+         where subscriber = $1 and subscription = $2 and superseded_at is null"
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(subscriber)
         .bind(subscription)
         .fetch_optional(tx)
         .await?;
-    row.as_ref().map(|row| Ok(holding_of(&roster_row(row)?))).transpose()
+    let state = |row: PgRow| {
+        let holding = holding_of(&roster_row(&row)?);
+        Ok(CurrentState { holding, recorded_at: row.try_get("recorded_at")? })
+    };
+    row.map(state).transpose()
 }
 
 /// Which state of a subscription is asked for.
@@ -157,14 +171,15 @@ pub async fn people(
     recorded: Recorded,
 ) -> Result<BTreeMap<String, Base>, sqlx::Error> {
     let mut people: BTreeMap<String, Base> = BTreeMap::new();
-    let direction = match recorded {
-        Recorded::First => "asc",
-        Recorded::Current => "desc",
+    let current = "subscriber = any($1) and superseded_at is null";
+    let text = match recorded {
+        Recorded::Current => format!("select {COLUMNS} from subscription where {current}"),
+        Recorded::First => format!(
+            "select first.* from (select number from subscription where {current}) as held, \
+             lateral (select {COLUMNS} from subscription where number = held.number \
+             order by recorded_at limit 1) as first"
+        ),
     };
-    let text = format!(
-        "select distinct on (number) {COLUMNS} from subscription where subscriber = any($1) \
-         order by number, recorded_at {direction}"
-    );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(subscribers)
         .fetch_all(&mut *connection)

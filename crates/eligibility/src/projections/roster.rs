@@ -10,7 +10,7 @@ use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
 use sqlx::{PgConnection, Row};
 
-use super::holding::{self, Columns};
+use super::holding::{self, Columns, CurrentState};
 use super::stored::{partition_number, signed};
 
 /// Folds subscriber.v1.
@@ -167,23 +167,23 @@ async fn personal(
             holding::insert(tx, recorded_at, subscriber, &subscription, &holding).await?;
         }
         SubscriberEvent::PlanChanged { subscription, profile, changed_at } => {
-            let mut held = current(tx, record, subscriber, &subscription).await?;
-            held.change(profile, changed_at);
-            holding::supersede(tx, recorded_at, subscriber, &subscription, &held).await?;
+            let mut state = current(tx, record, subscriber, &subscription).await?;
+            state.holding.change(profile, changed_at);
+            holding::supersede(tx, recorded_at, (subscriber, &subscription), &state).await?;
         }
         SubscriberEvent::SubscriptionEnded { subscription, ended_at } => {
-            let mut held = current(tx, record, subscriber, &subscription).await?;
-            held.end(ended_at);
-            holding::supersede(tx, recorded_at, subscriber, &subscription, &held).await?;
+            let mut state = current(tx, record, subscriber, &subscription).await?;
+            state.holding.end(ended_at);
+            holding::supersede(tx, recorded_at, (subscriber, &subscription), &state).await?;
         }
         SubscriberEvent::ContactSet { contact } => set_contact(tx, subscriber, &contact).await?,
         SubscriberEvent::PayeeSet { payee } => set_payee(tx, subscriber, payee.as_ref()).await?,
         SubscriberEvent::TroubleReported { subscription, component, reported_at } => {
-            let held = current(tx, record, subscriber, &subscription).await?;
+            let state = current(tx, record, subscriber, &subscription).await?;
             sqlx::query(
                 "insert into report (number, recorded_at, reported_at, component) values ($1, $2, $3, $4)",
             )
-            .bind(signed(held.number))
+            .bind(signed(state.holding.number))
             .bind(recorded_at)
             .bind(reported_at.as_microsecond())
             .bind(component.unwrap_or_default())
@@ -200,7 +200,7 @@ async fn current(
     record: &Accepted,
     subscriber: &str,
     subscription: &str,
-) -> Result<Holding, FoldError> {
+) -> Result<CurrentState, FoldError> {
     let found = holding::current(tx, subscriber, subscription).await?;
     found.ok_or_else(|| FoldError::Payload {
         position: record.position,

@@ -5,9 +5,11 @@
 //! nobody gets two numbers for one subscription, however many imports run at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use ristoro_domain::roster::check::RowFault;
 use ristoro_domain::roster::{Holder, ImportRow, Roster, RosterCommand, RosterRejection};
 use ristoro_domain::subscriber::Ask;
 use ristoro_log::position::partition_of;
@@ -31,6 +33,8 @@ use crate::projections::roster;
 const BATCH: usize = 500;
 /// How often a partition's rows are planned again because others were added meanwhile.
 const ATTEMPTS: usize = 5;
+/// How long a partition's rows wait before they look at the table again.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Subscribers of a partition who are asked at the same time: a command's time is waiting.
 const ASKED_AT_ONCE: usize = 16;
 
@@ -57,6 +61,13 @@ impl Imported {
         self.unchanged += other.unchanged;
         self.rejects.extend(other.rejects);
         self.see(other.token);
+    }
+
+    fn count(&mut self, fates: &[Option<Fate>]) {
+        let count = |fate| fates.iter().filter(|of| **of == Some(fate)).count() as u64;
+        self.imported = count(Fate::Imported);
+        self.changed = count(Fate::Changed);
+        self.unchanged = count(Fate::Unchanged);
     }
 
     /// Keeps of each partition the last position only.
@@ -100,6 +111,29 @@ pub async fn import(
     Ok(imported)
 }
 
+/// Says what an import of rows would do, and does nothing.
+///
+/// # Errors
+/// The database's, as a status.
+pub async fn preview(subscribers: &Subscribers, rows: &[PlacedRow]) -> Result<Imported, Status> {
+    let mut view = subscribers.views.begin().await.map_err(|error| status::database(&error))?;
+    let known = people(&mut view, &ids(rows), Recorded::Current).await;
+    let plan = plan(rows, &known.map_err(|error| status::database(&error))?);
+    let mut imported = Imported::default();
+    imported.count(&plan.fates);
+    imported.rejects = plan.rejects.into_iter().map(reject).collect();
+    Ok(imported)
+}
+
+fn ids(rows: &[PlacedRow]) -> Vec<String> {
+    let ids: BTreeSet<&String> = rows.iter().map(|(_, row)| &row.subscriber).collect();
+    ids.into_iter().cloned().collect()
+}
+
+fn reject((place, fault): (u64, RowFault)) -> (u64, String, String) {
+    (place, fault.column.to_owned(), fault.reason)
+}
+
 struct PartitionImport<'a> {
     subscribers: &'a Subscribers,
     request: &'a CommandRequest,
@@ -111,7 +145,10 @@ struct PartitionImport<'a> {
 }
 
 enum Failure {
-    Moved,
+    /// Others were added: who is known has to be looked up again, where the table shows them.
+    Moved {
+        count: u64,
+    },
     Status(Box<Status>),
 }
 
@@ -131,14 +168,10 @@ impl PartitionImport<'_> {
     async fn run(mut self) -> Result<Imported, Status> {
         for _ in 0..ATTEMPTS {
             match self.attempt().await {
-                // Others were added: who is known has to be looked up again.
-                Err(Failure::Moved) => {}
+                Err(Failure::Moved { count }) => self.until(count).await?,
                 Err(Failure::Status(status)) => return Err(*status),
                 Ok(()) => {
-                    let count = |fate| self.fates.iter().filter(|of| **of == Some(fate)).count();
-                    self.done.imported = count(Fate::Imported) as u64;
-                    self.done.changed = count(Fate::Changed) as u64;
-                    self.done.unchanged = count(Fate::Unchanged) as u64;
+                    self.done.count(&self.fates);
                     return Ok(self.done);
                 }
             }
@@ -148,20 +181,31 @@ impl PartitionImport<'_> {
         Err(status::refuse(Code::Aborted, ErrorReason::VersionConflict, message, &[]))
     }
 
+    /// Waits until the table shows as many numbers as the roster's stream had given out when it refused a batch. The
+    /// refusal comes from the journal, which may be ahead of the table.
+    async fn until(&self, count: u64) -> Result<(), Status> {
+        let deadline = tokio::time::Instant::now() + WAIT;
+        let database = |error: sqlx::Error| status::database(&error);
+        loop {
+            let mut view = self.subscribers.views.begin().await.map_err(database)?;
+            let shown = roster::count(&mut view, self.partition).await.map_err(database)?;
+            view.rollback().await.map_err(database)?;
+            if shown >= count || tokio::time::Instant::now() >= deadline {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     async fn attempt(&mut self) -> Result<(), Failure> {
         let mut view = self.subscribers.views.begin().await?;
         let mut count = roster::count(&mut view, self.partition).await?;
-        let ids: BTreeSet<&String> = self.rows.iter().map(|(_, row)| &row.subscriber).collect();
-        let ids: Vec<String> = ids.into_iter().cloned().collect();
-        let known = people(&mut view, &ids, Recorded::Current).await?;
+        let known = people(&mut view, &ids(&self.rows), Recorded::Current).await?;
         view.rollback().await?;
         let plan = plan(&self.rows, &known);
         for (all, now) in self.fates.iter_mut().zip(&plan.fates) {
             *all = (*all).max(*now);
         }
-        let reject = |(place, fault): (u64, ristoro_domain::roster::check::RowFault)| {
-            (place, fault.column.to_owned(), fault.reason)
-        };
         self.done.rejects = plan.rejects.into_iter().map(reject).collect();
         self.add(&mut count, &plan.batch).await?;
         let mut asks = self.begin(&mut count, plan.further).await?;
@@ -215,7 +259,7 @@ impl PartitionImport<'_> {
         for one in further {
             let (subscriber, subscription) = key(&one);
             let number = held.get(&(subscriber.clone(), subscription.clone())).copied();
-            let Some(number) = number else { return Err(Failure::Moved) };
+            let Some(number) = number else { return Err(Failure::Moved { count: *count }) };
             let asks = asks.entry(subscriber).or_default();
             asks.push(Ask::Start {
                 subscription: subscription.clone(),
@@ -271,7 +315,9 @@ impl PartitionImport<'_> {
                 self.done.see(done.token);
                 Ok(())
             }
-            Err(CommandError::Rejected(RosterRejection::RosterMoved { .. })) => Err(Failure::Moved),
+            Err(CommandError::Rejected(RosterRejection::RosterMoved { count, .. })) => {
+                Err(Failure::Moved { count })
+            }
             Err(error) => Err(command_status(error, roster_refused).into()),
         }
     }

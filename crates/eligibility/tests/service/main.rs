@@ -1,6 +1,10 @@
 //! The service as its callers see it, on a real Postgres and behind the real server.
 
 #[cfg(test)]
+mod people;
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod rosters;
 #[cfg(test)]
 mod settlements;

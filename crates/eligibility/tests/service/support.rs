@@ -28,7 +28,8 @@ use uuid::Uuid;
 /// The partitions of the log.
 pub const PARTITIONS: u32 = 4;
 
-/// `anna` may do all but approve, with the token `secret`; `bo` approves, with the token `hello`.
+/// `anna` may do all but approve, with the token `secret`; `bo` approves, with the token `hello`; `cleo` reads, masked,
+/// with the token `masked`.
 const PRINCIPALS: &str = r#"
 [[principal]]
 name = "anna"
@@ -39,6 +40,11 @@ token_sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b
 name = "bo"
 roles = ["approver"]
 token_sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+
+[[principal]]
+name = "cleo"
+roles = ["analyst"]
+token_sha256 = "30e15b29b07c6ef608a2a6bfc708944c6c27dfa4342f43079892d8f51c646aab"
 "#;
 
 /// A running service with a server and a database of its own.
@@ -198,6 +204,11 @@ pub fn as_anna<T>(message: T) -> Request<T> {
 /// A call of bo's.
 pub fn as_bo<T>(message: T) -> Request<T> {
     with_token(message, "hello")
+}
+
+/// A call of cleo's.
+pub fn as_cleo<T>(message: T) -> Request<T> {
+    with_token(message, "masked")
 }
 
 fn with_token<T>(message: T, token: &str) -> Request<T> {

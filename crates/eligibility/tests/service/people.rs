@@ -1,0 +1,191 @@
+//! What happens to single people: personal events, the roster of a pin, masks, and tables built again.
+
+use std::time::Duration;
+
+use prost_types::Timestamp;
+use ristoro_eligibility::projections::subscription::{RosterRow, read_range};
+use ristoro_log::position::partition_of;
+use ristoro_log::{EventLog, Topic};
+use ristoro_proto::eligibility::v1 as api;
+use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionServiceClient;
+use ristoro_runtime::rebuild;
+use ristoro_runtime::schema::{Comparison, equal};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use crate::support::{PARTITIONS, Running, as_anna, as_cleo, fresh_id, row, start};
+
+const NAME: &str = "subscribers/p1/subscriptions/s1";
+/// 25 January 2023, 00:00 in Rome.
+const JANUARY: i64 = 1_674_601_200;
+const FEBRUARY: i64 = 1_675_206_000;
+
+fn client(running: &Running) -> SubscriptionServiceClient<Channel> {
+    SubscriptionServiceClient::new(running.channel.clone())
+}
+
+fn at(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp { seconds, nanos: 0 })
+}
+
+async fn report(running: &Running, seconds: i64) -> Result<String, Status> {
+    let request = api::ReportTroubleRequest {
+        request_id: fresh_id(),
+        name: NAME.to_owned(),
+        component: "imap".to_owned(),
+        reported_at: at(seconds),
+        ..api::ReportTroubleRequest::default()
+    };
+    let answer = client(running).report_trouble(as_anna(request)).await?;
+    Ok(answer.into_inner().consistency_token)
+}
+
+async fn end(running: &Running, name: &str, etag: &str) -> Result<String, Status> {
+    let request = api::EndSubscriptionRequest {
+        request_id: fresh_id(),
+        name: name.to_owned(),
+        etag: etag.to_owned(),
+        ended_at: at(FEBRUARY),
+        ..api::EndSubscriptionRequest::default()
+    };
+    Ok(client(running).end_subscription(as_anna(request)).await?.into_inner().etag)
+}
+
+/// Reads the partition of `p1` as of an offset.
+async fn as_of(running: &Running, roster_offset: u64) -> Vec<RosterRow> {
+    let mut view = running.service.views().begin().await.unwrap();
+    let partition = partition_of("p1", PARTITIONS);
+    read_range(&mut view, partition, 0, 100, roster_offset).await.unwrap()
+}
+
+async fn next_offset(running: &Running) -> u64 {
+    let log = EventLog::Memory(running.log.clone());
+    let partition = usize::try_from(partition_of("p1", PARTITIONS)).unwrap();
+    log.end_offsets(Topic::Subscriber).await.unwrap()[partition]
+}
+
+fn payee(iban: &str) -> Option<api::Payee> {
+    Some(api::Payee { iban: iban.to_owned(), name: "Ada Rossi".to_owned() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_shows_the_roster_as_it_was() {
+    let running = start().await;
+    running.import(vec![row(1, "free")]).await;
+    let imported = next_offset(&running).await;
+    let paid = api::SubscriptionRow { valid_from: at(JANUARY), ..row(1, "plus-5gb") };
+    running.import(vec![paid]).await;
+    let changed = next_offset(&running).await;
+    report(&running, JANUARY).await.unwrap();
+    let reported = next_offset(&running).await;
+    end(&running, NAME, "").await.unwrap();
+
+    assert!(as_of(&running, 0).await.is_empty(), "before the import there was nobody");
+    let plans = |rows: &[RosterRow]| -> Vec<String> {
+        rows[0].subscription.periods.iter().map(|period| period.plan.clone()).collect()
+    };
+    let first = as_of(&running, imported).await;
+    assert_eq!((plans(&first), first[0].reports.len()), (vec!["free".to_owned()], 0));
+    let second = as_of(&running, changed).await;
+    assert_eq!(plans(&second), ["free", "plus-5gb"]);
+    assert!(second[0].reports.is_empty(), "the report came later");
+    let third = as_of(&running, reported).await;
+    assert_eq!(third[0].reports.len(), 1);
+    assert_eq!(third[0].subscription.periods[1].window.to, None, "the end came later");
+    let now = as_of(&running, next_offset(&running).await).await;
+    assert!(now[0].subscription.periods[1].window.to.is_some());
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_with_personal_events_are_built_again_the_same() {
+    let running = start().await;
+    let mut rows: Vec<_> = (1..=40).map(|place| row(place, "free")).collect();
+    running.import(rows.clone()).await;
+    for row in rows.iter_mut().step_by(4) {
+        row.plan = "plus-5gb".to_owned();
+        row.fee = crate::support::row(1, "plus-5gb").fee;
+        row.class = api::Class::Principal.into();
+        row.valid_from = at(JANUARY);
+        row.valid_to = at(FEBRUARY);
+        row.payee = payee("IT60 X054 2811 1010 0000 0123 456");
+    }
+    rows.push(api::SubscriptionRow { subscription_id: "s2b".to_owned(), ..row(2, "free") });
+    let answer = running.import(rows.clone()).await;
+    assert_eq!((answer.imported, answer.changed, answer.unchanged), (1, 10, 30));
+    report(&running, JANUARY).await.unwrap();
+    let again = running.import(rows).await;
+    assert_eq!((again.imported, again.changed, again.unchanged), (0, 0, 41));
+
+    let schemas = running.service.schemas();
+    let live = rebuild::list(schemas).await.unwrap()[0].number;
+    let built = rebuild::start(schemas, Uuid::new_v4()).await.unwrap();
+    let comparison = equal(schemas, live, built, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(comparison, Comparison::Equal);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_addresses_are_shown_to_support_alone() {
+    let running = start().await;
+    running.import(vec![row(1, "plus-5gb")]).await;
+    let contact = api::Contact { email: "ada@posta.example".to_owned(), ..api::Contact::default() };
+    let request = api::SetContactRequest {
+        request_id: fresh_id(),
+        name: "subscribers/p1".to_owned(),
+        contact: Some(contact),
+        ..api::SetContactRequest::default()
+    };
+    client(&running).set_contact(as_anna(request)).await.unwrap();
+    let request = api::SetPayeeRequest {
+        request_id: fresh_id(),
+        name: "subscribers/p1".to_owned(),
+        payee: payee("IT60 X054 2811 1010 0000 0123 456"),
+        ..api::SetPayeeRequest::default()
+    };
+    let token = client(&running).set_payee(as_anna(request)).await.unwrap().into_inner();
+    let asked = || api::GetSubscriptionRequest {
+        name: NAME.to_owned(),
+        min_position: token.consistency_token.clone(),
+    };
+    let clear = client(&running).get_subscription(as_anna(asked())).await.unwrap().into_inner();
+    let clear = clear.subscription.unwrap();
+    assert_eq!(clear.payee.unwrap().iban, "IT60X0542811101000000123456");
+    assert_eq!(clear.contact.unwrap().email, "ada@posta.example");
+    assert_eq!(clear.etag, "2");
+    let masked = client(&running).get_subscription(as_cleo(asked())).await.unwrap().into_inner();
+    let masked = masked.subscription.unwrap();
+    let (email, iban) = (masked.contact.unwrap().email, masked.payee.unwrap().iban);
+    assert!(!email.contains("posta") && !iban.contains("0542811101"), "{email} {iban}");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_is_refused_with_its_reason() {
+    let running = start().await;
+    running.import(vec![row(1, "plus-5gb")]).await;
+    let unknown = end(&running, "subscribers/p1/subscriptions/none", "").await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    let request = api::SetContactRequest {
+        request_id: fresh_id(),
+        name: "subscribers/nobody".to_owned(),
+        ..api::SetContactRequest::default()
+    };
+    let nobody = client(&running).set_contact(as_anna(request)).await.unwrap_err();
+    assert_eq!(nobody.code(), Code::NotFound);
+    let future = report(&running, 32_503_680_000).await.unwrap_err();
+    assert_eq!(future.code(), Code::InvalidArgument, "a report of the year 3000");
+    assert_eq!(end(&running, NAME, "7").await.unwrap_err().code(), Code::Aborted);
+    assert_eq!(end(&running, NAME, "0").await.unwrap(), "1");
+    let change = api::ChangeSubscriptionRequest {
+        request_id: fresh_id(),
+        name: NAME.to_owned(),
+        plan: "plus-1tb".to_owned(),
+        changed_at: at(JANUARY),
+        ..api::ChangeSubscriptionRequest::default()
+    };
+    let rewritten = client(&running).change_subscription(as_anna(change)).await.unwrap_err();
+    assert_eq!(rewritten.code(), Code::FailedPrecondition, "{}", rewritten.message());
+    running.end().await;
+}
