@@ -1,7 +1,5 @@
 //! `LedgerService`: balances, postings, and whether they agree with the payouts.
 
-use std::time::Duration;
-
 use ristoro_domain::ledger::Account;
 use ristoro_log::{Position, Topic};
 use ristoro_proto::payout::v1 as api;
@@ -13,15 +11,12 @@ use ristoro_runtime::status::{self, invalid};
 use ristoro_runtime::views::{self, Views};
 use tonic::{Request, Response, Status};
 
+use super::names::{ASSESSMENT, PAYMENT_FILE, WAIT};
 use crate::projections::balance::{self, BalanceRow, Difference, PostingKey, PostingRow};
 use crate::projections::stored::instant;
 
-/// How long a read waits for `min_position`.
-const WAIT: Duration = Duration::from_secs(5);
 /// Who may read the ledger.
 const READERS: [Role; 2] = [Role::Treasury, Role::Analyst];
-/// The name of an assessment.
-const ASSESSMENT: &str = "assessments/{assessment}";
 /// Differences that one answer tells of at most.
 const DIFFERENCES: usize = 1_000;
 
@@ -67,6 +62,11 @@ fn difference_message(difference: Difference) -> api::LedgerDifference {
     }
 }
 
+/// Writes a resource's name; empty where there is no id.
+fn name(pattern: &str, id: &str) -> String {
+    if id.is_empty() { String::new() } else { edge::format_name(pattern, &[id]) }
+}
+
 fn posting_message(row: PostingRow) -> Result<api::Posting, Status> {
     let (partition, offset) = (row.key.partition, row.key.offset);
     let occurred_at = instant(row.occurred_at).map_err(|error| status::database(&error))?;
@@ -75,10 +75,10 @@ fn posting_message(row: PostingRow) -> Result<api::Posting, Status> {
         account: row.key.account,
         debit: Some(edge::money_message(row.debit)),
         credit: Some(edge::money_message(row.credit)),
-        reason: "released".to_owned(),
-        assessment: edge::format_name(ASSESSMENT, &[&row.assessment]),
+        reason: row.reason,
+        assessment: name(ASSESSMENT, &row.assessment),
         chunk: row.key.chunk,
-        payment_file: String::new(),
+        payment_file: name(PAYMENT_FILE, &row.file),
         occurred_at: Some(edge::timestamp(occurred_at)),
     })
 }

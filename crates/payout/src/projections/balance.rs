@@ -48,8 +48,12 @@ pub struct PostingRow {
     pub debit: Money,
     /// The credit.
     pub credit: Money,
-    /// The assessment.
+    /// What it follows from: released, submitted, rejected, returned, delivered, exported.
+    pub reason: String,
+    /// The assessment; empty for a payment file's.
     pub assessment: String,
+    /// The payment file; empty for all but its own.
+    pub file: String,
     /// Business time in microseconds.
     pub occurred_at: i64,
 }
@@ -108,9 +112,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<PostingRow>, sqlx::Error> {
     let rows = sqlx::query(
-        "select partition, record_offset, chunk, account, currency, debit_minor, credit_minor, assessment, \
-         occurred_at from posting where ($1::text is null or account = $1) \
-         and ($2::text is null or assessment = $2) \
+        "select partition, record_offset, chunk, account, currency, debit_minor, credit_minor, reason, \
+         assessment, file, occurred_at from posting where ($1::text is null or account = $1) and ($2::text is null or assessment = $2) \
          and (partition, record_offset, chunk, account, currency) > ($3, $4, $5, $6, $7) \
          order by partition, record_offset, chunk, account, currency limit $8",
     )
@@ -133,13 +136,20 @@ pub async fn list(
             account: row.try_get("account")?,
             currency: row.try_get("currency")?,
         };
-        let (assessment, occurred_at) = (row.try_get("assessment")?, row.try_get("occurred_at")?);
-        Ok(PostingRow { key, debit, credit, assessment, occurred_at })
+        Ok(PostingRow {
+            key,
+            debit,
+            credit,
+            reason: row.try_get("reason")?,
+            assessment: row.try_get("assessment")?,
+            file: row.try_get("file")?,
+            occurred_at: row.try_get("occurred_at")?,
+        })
     };
     rows.iter().map(posting).collect()
 }
 
-/// Compares the postings of every released chunk with its orders; gives what differs, at most `most`, and how many
+/// Compares what was posted at the release of every chunk with its orders; gives what differs, at most `most`, and how many
 /// chunks were compared.
 ///
 /// # Errors
@@ -204,7 +214,7 @@ async fn posted(
     let rows = sqlx::query(
         "select chunk, account, currency, sum(debit_minor - credit_minor)::bigint as debit_minor, \
          0::bigint as credit_minor from posting where assessment = $1 and partition = $2 \
-         and chunk > $3 and chunk <= $4 group by chunk, account, currency",
+         and reason = 'released' and chunk > $3 and chunk <= $4 group by chunk, account, currency",
     )
     .bind(assessment)
     .bind(partition_number(partition))
