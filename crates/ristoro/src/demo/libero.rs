@@ -16,8 +16,8 @@ use ristoro_proto::outage::v1::signal_service_client::SignalServiceClient;
 use ristoro_proto::signal::signal_out;
 use tonic::Code;
 
-use super::People;
 use super::outage::{Facts, OUTAGE};
+use super::{People, money};
 use crate::client::{Caller, refusal, request_id};
 use crate::verbs::assessment::{
     Assessments, print_simulations, propose, simulate, totals_text, watch,
@@ -52,7 +52,9 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
     settle(people).await?;
     println!("\n6. Why: one person of each plan");
-    explain_some(people).await
+    explain_some(people).await?;
+    println!("7. Payouts: the ledger, and a payment file");
+    money::play(people).await
 }
 
 /// Imports the generated roster; gives the mailboxes that came back last.
@@ -153,7 +155,8 @@ async fn approve(
     client.approve_assessment(caller.request(request)).await.map(|_| ())
 }
 
-fn refused(result: Result<(), tonic::Status>, what: &str) -> Result<()> {
+/// Expects a refusal, and tells of it.
+pub(super) fn refused(result: Result<(), tonic::Status>, what: &str) -> Result<()> {
     match result {
         Ok(()) => bail!("{what}: it should have been refused"),
         Err(status)

@@ -1,6 +1,7 @@
 //! Cases that are played through the public API, and the people who play them.
 
 pub mod libero;
+mod money;
 mod outage;
 
 use std::collections::BTreeMap;

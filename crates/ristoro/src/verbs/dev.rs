@@ -166,7 +166,7 @@ fn write_people(folder: &std::path::Path) -> Result<PathBuf> {
 
 /// Waits until no further notice comes, and shows how many came and what one says.
 async fn print_mail(mail: &MailCatcher) {
-    println!("7. Notices, over SMTP to a mail server of our own");
+    println!("\n8. Notices, over SMTP to a mail server of our own");
     let (mut last, mut since) = (0, tokio::time::Instant::now());
     loop {
         let count = mail.count();
