@@ -27,6 +27,11 @@ fn plays_the_case_on(log: &str) {
         "proposed before the first gave something: refused, PROPOSAL_OUTDATED",
         "completed as simulated: ",
         "owed: nothing",
+        "the ledger agrees with the orders of ",
+        "ada approves the file that she created: refused, SAME_PERSON",
+        "bruno submits it while payouts are stopped: refused, PAYOUTS_STOPPED",
+        "bytes of pain.001.001.09",
+        "  778 notices came in",
         "[NOT_AFFECTED]",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");

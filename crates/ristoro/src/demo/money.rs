@@ -49,7 +49,7 @@ pub async fn play(people: &People) -> Result<()> {
         bytes.extend_from_slice(&part.data);
     }
     println!("  submitted after the resumption: {} bytes of pain.001.001.09", bytes.len());
-    Ok(())
+    check_ledger(people).await
 }
 
 /// Waits until the releases are posted, and compares the ledger with the orders.
@@ -57,12 +57,12 @@ async fn check_ledger(people: &People) -> Result<()> {
     let mut client = LedgerServiceClient::new(people.carla.channel.clone());
     let deadline = tokio::time::Instant::now() + BOUND;
     loop {
-        let request = api::GetTrialBalanceRequest::default();
+        let request = api::GetTrialBalanceRequest { check: true, min_position: String::new() };
         let answer = client.get_trial_balance(people.carla.request(request)).await?.into_inner();
         if !answer.differences.is_empty() {
             bail!("the ledger differs from the orders: {:?}", answer.differences);
         }
-        if !answer.balances.is_empty() {
+        if answer.compared > 0 {
             println!("  the ledger agrees with the orders of {} chunks", answer.compared);
             return Ok(());
         }

@@ -180,7 +180,7 @@ async fn print_mail(mail: &MailCatcher) {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    println!("  {last} notices came in, nobody's before the own mailbox was back; the first says:");
+    println!("  {last} notices came in; the first says:");
     if let Some(message) = mail.messages().first() {
         for line in String::from_utf8_lossy(&message.raw).lines() {
             println!("    {line}");
