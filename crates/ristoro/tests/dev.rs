@@ -27,7 +27,7 @@ fn plays_the_case_on(log: &str) {
         "proposed before the first gave something: refused, PROPOSAL_OUTDATED",
         "completed as simulated: ",
         "owed: nothing",
-        "the ledger agrees with the orders of ",
+        "5525.50 EUR is posted, and the ledger agrees with the orders of ",
         "ada approves the file that she created: refused, SAME_PERSON",
         "bruno submits it while payouts are stopped: refused, PAYOUTS_STOPPED",
         "bytes of pain.001.001.09",

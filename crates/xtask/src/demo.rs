@@ -1,6 +1,8 @@
 //! `cargo xtask demo`: builds the binary and plays the case.
 
-use anyhow::Result;
+use std::os::unix::process::CommandExt as _;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::process::{cargo, command, root, succeeds};
@@ -33,6 +35,8 @@ impl Demo {
         if self.once {
             arguments.push("--once");
         }
-        succeeds(&mut command(target.join("debug/ristoro"), &arguments))
+        // In place of this process, so that whoever ends it ends the servers in order.
+        let binary = target.join("debug/ristoro");
+        Err(command(&binary, &arguments).exec()).with_context(|| format!("{}", binary.display()))
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use ristoro::generate::{roster, write_csv};
+use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::policy::shipped;
 use ristoro_outage::feeds::{Format, Mapping, parse};
 use ristoro_proto::eligibility::v1 as api;
@@ -50,11 +51,11 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     let policies = POLICIES.map(str::to_owned);
     print_simulations(&simulate(&people.ada, OUTAGE, &policies).await?);
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
-    settle(people).await?;
+    let owed = settle(people).await?;
     println!("\n6. Why: one person of each plan");
     explain_some(people).await?;
     println!("7. Payouts: the ledger, and a payment file");
-    money::play(people).await
+    money::play(people, owed).await
 }
 
 /// Imports the generated roster; gives the mailboxes that came back last.
@@ -111,7 +112,8 @@ async fn publish(ada: &Caller, id: &str) -> Result<()> {
     Ok(())
 }
 
-async fn settle(people: &People) -> Result<()> {
+/// Settles both policies; gives what they owe in money.
+async fn settle(people: &People) -> Result<Money> {
     let first = propose(&people.ada, OUTAGE, POLICIES[0]).await?;
     let second = propose(&people.ada, OUTAGE, POLICIES[1]).await?;
     println!("  ada proposes {} and {}", POLICIES[0], POLICIES[1]);
@@ -128,7 +130,15 @@ async fn settle(people: &People) -> Result<()> {
     println!("  ada proposes {} again, knowing the first", POLICIES[1]);
     approve(&people.bruno, &again, None).await?;
     println!("  bruno approves it");
-    decide(people, &again).await
+    decide(people, &again).await?;
+    Ok(total(&again))
+}
+
+/// Gives what a proposal gives in money.
+fn total(proposal: &api::Assessment) -> Money {
+    let sums = proposal.totals.iter().flat_map(|totals| &totals.grants);
+    let cents = sums.filter_map(|sum| sum.amount.as_ref()).map(|amount| amount.minor).sum();
+    Money::new(cents, Currency::EUR)
 }
 
 /// Approves a proposal with its own total as the cap, or with another one in cents.
@@ -137,13 +147,7 @@ async fn approve(
     proposal: &api::Assessment,
     cap_cents: Option<i64>,
 ) -> Result<(), tonic::Status> {
-    let totals = proposal.totals.clone().unwrap_or_default();
-    let cents: i64 =
-        totals.grants.iter().filter_map(|sum| sum.amount.as_ref()).map(|a| a.minor).sum();
-    let cap = ristoro_domain::money::Money::new(
-        cap_cents.unwrap_or(cents),
-        ristoro_domain::money::Currency::EUR,
-    );
+    let cap = cap_cents.map_or_else(|| total(proposal), |cents| Money::new(cents, Currency::EUR));
     let request = api::ApproveAssessmentRequest {
         request_id: request_id(),
         name: proposal.name.clone(),

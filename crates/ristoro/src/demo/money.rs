@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use ristoro_domain::money::Money;
 use ristoro_proto::payout::v1 as api;
 use ristoro_proto::payout::v1::ledger_service_client::LedgerServiceClient;
 use ristoro_proto::payout::v1::payment_file_service_client::PaymentFileServiceClient;
 use ristoro_proto::payout::v1::payout_service_client::PayoutServiceClient;
+use ristoro_runtime::edge;
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -16,15 +18,17 @@ use crate::client::request_id;
 
 /// How long the releases and the reservations may take.
 const BOUND: Duration = Duration::from_secs(60);
+/// The account of what compensation costs.
+const EXPENSE: &str = "compensation-expense";
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Plays the way of the money.
-pub async fn play(people: &People) -> Result<()> {
+/// Plays the way of the money; `owed` is what the assessments owe in all.
+pub async fn play(people: &People, owed: Money) -> Result<()> {
     let mut client = PaymentFileServiceClient::new(people.ada.channel.clone());
-    check_ledger(people).await?;
+    check_ledger(people, owed).await?;
     let file = created(people, &mut client).await?;
-    let total = file.total.as_ref().map(|total| ristoro_runtime::edge::money("total", Some(total)));
+    let total = file.total.as_ref().map(|total| edge::money("total", Some(total)));
     let total = total.transpose()?.map_or_else(String::new, |money| money.to_string());
     println!("  {} holds {} transfers, {total}", file.name, file.transfers);
     let approve = |digest: &str| api::ApprovePaymentFileRequest {
@@ -49,11 +53,11 @@ pub async fn play(people: &People) -> Result<()> {
         bytes.extend_from_slice(&part.data);
     }
     println!("  submitted after the resumption: {} bytes of pain.001.001.09", bytes.len());
-    check_ledger(people).await
+    check_ledger(people, owed).await
 }
 
-/// Waits until the releases are posted, and compares the ledger with the orders.
-async fn check_ledger(people: &People) -> Result<()> {
+/// Waits until all that is owed is posted, and compares the ledger with the orders.
+async fn check_ledger(people: &People, owed: Money) -> Result<()> {
     let mut client = LedgerServiceClient::new(people.carla.channel.clone());
     let deadline = tokio::time::Instant::now() + BOUND;
     loop {
@@ -62,12 +66,17 @@ async fn check_ledger(people: &People) -> Result<()> {
         if !answer.differences.is_empty() {
             bail!("the ledger differs from the orders: {:?}", answer.differences);
         }
-        if answer.compared > 0 {
-            println!("  the ledger agrees with the orders of {} chunks", answer.compared);
+        let expense = answer.balances.iter().find(|one| one.account == EXPENSE);
+        let posted = expense.map(|one| edge::money("debit", one.debit.as_ref())).transpose()?;
+        if posted == Some(owed) {
+            let chunks = answer.compared;
+            println!(
+                "  {owed} is posted, and the ledger agrees with the orders of {chunks} chunks"
+            );
             return Ok(());
         }
         if tokio::time::Instant::now() > deadline {
-            bail!("nothing was posted to the ledger in {BOUND:?}");
+            bail!("{posted:?} of {owed} is posted to the ledger after {BOUND:?}");
         }
         tokio::time::sleep(INTERVAL).await;
     }

@@ -48,8 +48,10 @@ enum Log {
 
 /// Who writes the notices of a case.
 const FROM: &str = "Italiaonline <no-reply@italiaonline.example>";
-/// How long the case waits for a first notice, and for each further one.
+/// How long the case waits for notices.
 const MAIL_BOUND: Duration = Duration::from_secs(20);
+/// When no notice came for so long, all have come.
+const MAIL_QUIET: Duration = Duration::from_secs(2);
 
 /// The servers that this process started.
 struct Servers {
@@ -164,23 +166,19 @@ fn write_people(folder: &std::path::Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Waits until no further notice comes, and shows how many came and what one says.
+/// Shows how many notices have come when none comes any more, or after a while, and what one says.
 async fn print_mail(mail: &MailCatcher) {
     println!("\n8. Notices, over SMTP to a mail server of our own");
-    let (mut last, mut since) = (0, tokio::time::Instant::now());
-    loop {
-        let count = mail.count();
-        if count != last {
-            (last, since) = (count, tokio::time::Instant::now());
-        }
-        let quiet = Duration::from_secs(2);
-        let bound = if count == 0 { MAIL_BOUND } else { quiet };
-        if since.elapsed() > bound {
-            break;
-        }
+    let begun = tokio::time::Instant::now();
+    let (mut count, mut since) = (mail.count(), begun);
+    while begun.elapsed() < MAIL_BOUND && (count == 0 || since.elapsed() < MAIL_QUIET) {
         tokio::time::sleep(Duration::from_millis(100)).await;
+        if mail.count() != count {
+            (count, since) = (mail.count(), tokio::time::Instant::now());
+        }
     }
-    println!("  {last} notices came in; the first says:");
+    let more = if since.elapsed() < MAIL_QUIET { " so far" } else { "" };
+    println!("  {count} notices came in{more}; the first says:");
     if let Some(message) = mail.messages().first() {
         for line in String::from_utf8_lossy(&message.raw).lines() {
             println!("    {line}");
