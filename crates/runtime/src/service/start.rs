@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::core::Core;
-use super::supervise::{Feeder, Loop, LoopFailure, Loops};
+use super::supervise::{Feeder, Loop, LoopFailure, Loops, Tokens};
 use super::{Service, ServiceSpec, Settings, Worker, WorkerContext};
 use crate::command::Commands;
 use crate::config::LeaseMode;
@@ -91,7 +91,8 @@ impl Service {
             check_log(consumer).await?;
             core.telemetry.readiness.expect(&consumer.name);
         }
-        let ending = CancellationToken::new();
+        let tokens = Tokens::default();
+        let ending = tokens.ending.clone();
         let context = WorkerContext {
             pool: core.pool.clone(),
             log: core.log.clone(),
@@ -99,7 +100,7 @@ impl Service {
             commands: commands.clone(),
             views: Views::new(Arc::clone(&core)),
             owned: owned.subscribe(),
-            shutdown: ending.clone(),
+            shutdown: tokens.draining.clone(),
             telemetry: core.telemetry.clone(),
         };
         let mut loops: Vec<Loop> = Vec::new();
@@ -108,11 +109,9 @@ impl Service {
             loops.push(consumer_loop(consumer, owned.subscribe(), ending.clone()));
         }
         loops.push(("projections".to_owned(), Box::pin(feeder.run(ending.clone()))));
-        for worker in spec.workers {
-            loops.push(worker_loop(worker, context.clone()));
-        }
-        loops.push(lease_loop(&core, owned, ending.clone()));
-        let loops = Loops::start(loops, ending);
+        loops.push(lease_loop(&core, owned, ending));
+        let workers = spec.workers.into_iter().map(|worker| worker_loop(worker, context.clone()));
+        let loops = Loops::start(loops, workers.collect(), tokens);
         Ok(Service { core, commands, schemas, owned: owned_partitions, shutdown, loops })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use ristoro_log::LogError;
 use sqlx::PgConnection;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -54,18 +54,41 @@ pub(super) type Loop = (String, BoxFuture<'static, Result<(), LoopFailure>>);
 /// The running loops of a service.
 pub(super) struct Loops {
     monitor: JoinHandle<Result<(), LoopFailure>>,
-    /// Ends the loops.
-    ending: CancellationToken,
+    tokens: Tokens,
+    /// Closed when all workers have ended.
+    workers: mpsc::Receiver<()>,
     /// Cancelled when the loops were asked to end, or one has failed.
     ended: CancellationToken,
 }
 
+/// What ends loops. Workers end first: what they have begun ends with a record that the other loops must still fold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens {
+    /// Ends the workers.
+    pub(super) draining: CancellationToken,
+    /// Ends all others.
+    pub(super) ending: CancellationToken,
+}
+
+/// How long workers may take to end what they have begun.
+const DRAIN_BOUND: Duration = Duration::from_secs(15);
+
 impl Loops {
-    /// Starts the loops; they end with `ending`, or when one of them fails.
-    pub(super) fn start(loops: Vec<Loop>, ending: CancellationToken) -> Self {
+    /// Starts the loops; they end with the tokens, or when one of them fails.
+    pub(super) fn start(mut loops: Vec<Loop>, workers: Vec<Loop>, tokens: Tokens) -> Self {
+        let (working, receiver) = mpsc::channel(1);
+        for (name, future) in workers {
+            let working = working.clone();
+            let future = async move {
+                let result = future.await;
+                drop(working);
+                result
+            };
+            loops.push((name, Box::pin(future)));
+        }
         let ended = CancellationToken::new();
-        let monitor = tokio::spawn(watch_over(loops, ending.clone(), ended.clone()));
-        Self { monitor, ending, ended }
+        let monitor = tokio::spawn(watch_over(loops, tokens.clone(), ended.clone()));
+        Self { monitor, tokens, workers: receiver, ended }
     }
 
     /// Gives the token that is cancelled when a loop has failed or all have ended.
@@ -73,9 +96,13 @@ impl Loops {
         self.ended.clone()
     }
 
-    /// Asks the loops to end and waits until they have.
-    pub(super) async fn stop(self) -> Result<(), LoopFailure> {
-        self.ending.cancel();
+    /// Asks the workers to end, then all others, and waits until they have.
+    pub(super) async fn stop(mut self) -> Result<(), LoopFailure> {
+        self.tokens.draining.cancel();
+        if tokio::time::timeout(DRAIN_BOUND, self.workers.recv()).await.is_err() {
+            tracing::warn!("workers did not end what they had begun in {DRAIN_BOUND:?}");
+        }
+        self.tokens.ending.cancel();
         match self.monitor.await {
             Ok(result) => result,
             Err(error) => Err(LoopFailure::Panicked(error.to_string())),
@@ -85,7 +112,7 @@ impl Loops {
 
 async fn watch_over(
     loops: Vec<Loop>,
-    ending: CancellationToken,
+    tokens: Tokens,
     ended: CancellationToken,
 ) -> Result<(), LoopFailure> {
     let mut running = JoinSet::new();
@@ -95,7 +122,7 @@ async fn watch_over(
     let mut first = Ok(());
     while let Some(joined) = running.join_next().await {
         let result = match joined {
-            Ok((name, Ok(()))) if !ending.is_cancelled() => Err(LoopFailure::Ended(name)),
+            Ok((name, Ok(()))) if !tokens.draining.is_cancelled() => Err(LoopFailure::Ended(name)),
             Ok((_, result)) => result,
             Err(error) => Err(LoopFailure::Panicked(error.to_string())),
         };
@@ -104,7 +131,8 @@ async fn watch_over(
             if first.is_ok() {
                 first = Err(error);
             }
-            ending.cancel();
+            tokens.draining.cancel();
+            tokens.ending.cancel();
             ended.cancel();
         }
     }
