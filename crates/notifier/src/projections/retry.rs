@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ristoro_runtime::stored::{signed, small, unsigned, unsigned_small};
 use sqlx::{PgConnection, Row};
-
-use super::stored::{signed, small, unsigned, unsigned_small};
 
 /// The numbers that wait for an attempt, by assessment, partition and attempt, each with its outage.
 pub type Retries = BTreeMap<(String, u32, u32), (String, Vec<u64>)>;

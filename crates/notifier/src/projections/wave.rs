@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ristoro_domain::dispatch::{Dispatch, Wave};
+use ristoro_runtime::stored::{instant, signed, small, unsigned, unsigned_small};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::chunk;
-use super::stored::{instant, signed, small, unsigned, unsigned_small};
 use crate::streams::{ChunkKey, DispatchKey};
 
 /// A wave that is not through.

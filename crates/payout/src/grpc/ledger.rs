@@ -8,12 +8,12 @@ use ristoro_runtime::edge;
 use ristoro_runtime::grpc::{Role, require};
 use ristoro_runtime::page::Page;
 use ristoro_runtime::status::{self, invalid};
+use ristoro_runtime::stored::instant;
 use ristoro_runtime::views::{self, Views};
 use tonic::{Request, Response, Status};
 
 use super::names::{ASSESSMENT, PAYMENT_FILE, WAIT};
 use crate::projections::balance::{self, BalanceRow, Difference, PostingKey, PostingRow};
-use crate::projections::stored::instant;
 
 /// Who may read the ledger.
 const READERS: [Role; 2] = [Role::Treasury, Role::Analyst];

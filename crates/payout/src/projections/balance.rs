@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use ristoro_domain::ledger::{Account, released};
 use ristoro_domain::money::{Currency, Money};
+use ristoro_runtime::stored::{decode_error, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::order;
-use super::stored::{decode_error, partition_number, signed, unsigned};
 
 /// Chunks that are compared at once.
 const CHUNKS_A_READ: i64 = 100;
@@ -119,7 +119,7 @@ pub async fn list(
     )
     .bind(account.map(Account::name))
     .bind(assessment)
-    .bind(partition_number(after.partition))
+    .bind(small(after.partition))
     .bind(signed(after.offset))
     .bind(signed(after.chunk))
     .bind(&after.account)
@@ -217,7 +217,7 @@ async fn posted(
          and reason = 'released' and chunk > $3 and chunk <= $4 group by chunk, account, currency",
     )
     .bind(assessment)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(signed(after))
     .bind(signed(last))
     .fetch_all(connection)

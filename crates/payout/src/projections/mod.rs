@@ -14,4 +14,3 @@ pub mod payout_switch;
 pub mod posting;
 pub mod reservation;
 pub mod standing;
-pub mod stored;
