@@ -1,6 +1,7 @@
 //! `ristoro eligibility` and its like: one service from its configuration; and the health check.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -34,12 +35,16 @@ pub struct RunNotifier {
     /// Who writes, NAME <ADDRESS>
     #[arg(long, env = "RISTORO_NOTICE_FROM")]
     notice_from: String,
+    /// After how many seconds somebody else goes on with a wave of notices that does not move
+    #[arg(long, env = "RISTORO_TAKEOVER_AFTER_SECONDS", default_value_t = 60)]
+    takeover_after_seconds: u32,
 }
 
 impl RunNotifier {
     /// Runs until a signal.
     pub async fn run(self) -> Result<Answer> {
-        let settings = ristoro_notifier::Settings::new(&self.smtp_url, &self.notice_from)?;
+        let mut settings = ristoro_notifier::Settings::new(&self.smtp_url, &self.notice_from)?;
+        settings.takeover_after = Duration::from_secs(u64::from(self.takeover_after_seconds));
         self.run.run(move || notifier(settings)).await
     }
 }
