@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use client::ClientError;
+
 /// Turns a service outage into settled compensation.
 #[derive(Debug, Parser)]
 #[command(name = "ristoro", version, propagate_version = true)]
@@ -70,20 +72,40 @@ async fn main() -> ExitCode {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("ristoro: {error:#}");
+            eprintln!("ristoro: {}", told(&error));
             ExitCode::from(exit_code(&error))
         }
     }
 }
 
-/// 69 where a service cannot be reached, 78 for the configuration, 1 otherwise.
-fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<ristoro_runtime::config::ConfigError>().is_some() {
-        return 78;
+/// Says what failed, and where: contexts from the outside in, and of a refused call its reason.
+fn told(error: &anyhow::Error) -> String {
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        match cause.downcast_ref::<tonic::Status>() {
+            Some(status) => {
+                parts.push(client::refusal(status));
+                break;
+            }
+            None => parts.push(cause.to_string()),
+        }
     }
-    let unavailable = error
-        .downcast_ref::<tonic::Status>()
-        .is_some_and(|status| status.code() == tonic::Code::Unavailable)
-        || error.downcast_ref::<tonic::transport::Error>().is_some();
-    if unavailable { 69 } else { 1 }
+    parts.dedup();
+    parts.join(": ")
+}
+
+/// 2 where what was given does not suffice, 69 where a service cannot be reached, 78 for the configuration, 1 otherwise.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        match cause.downcast_ref::<ClientError>() {
+            Some(ClientError::NoToken | ClientError::Missing(_)) => return 2,
+            Some(ClientError::Unreachable { .. }) => return 69,
+            None => {}
+        }
+        if cause.downcast_ref::<ristoro_runtime::config::ConfigError>().is_some() {
+            return 78;
+        }
+    }
+    let status = error.chain().find_map(|cause| cause.downcast_ref::<tonic::Status>());
+    if status.is_some_and(|status| status.code() == tonic::Code::Unavailable) { 69 } else { 1 }
 }

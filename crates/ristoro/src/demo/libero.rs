@@ -19,7 +19,7 @@ use tonic::Code;
 
 use super::outage::{Facts, OUTAGE};
 use super::{People, money};
-use crate::client::{Caller, refusal, request_id};
+use crate::client::{Caller, Service, refusal, request_id};
 use crate::verbs::assessment::{
     Assessments, print_simulations, propose, simulate, totals_text, watch,
 };
@@ -38,7 +38,7 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     println!("1. A roster of {subscribers} subscriptions, generated from seed {SEED}");
     let late = import_roster(&people.ada, subscribers).await?;
     println!("\n2. The outage of January 2023, as declarations at their own times");
-    let mut facts = Facts::new(&people.ada);
+    let mut facts = Facts::new(&people.ada)?;
     facts.declare().await?;
     facts.restore(late).await?;
     facts.relapse().await?;
@@ -92,7 +92,7 @@ async fn feed(ada: &Caller, file: &Path) -> Result<()> {
             ..SubmitSignalsRequest::default()
         })
         .collect();
-    let mut client = SignalServiceClient::new(ada.channel.clone());
+    let mut client = SignalServiceClient::new(ada.channel(Service::Outage)?);
     client.submit_signals(ada.request(tokio_stream::iter(messages))).await?;
     println!("  {count} incidents went in as signals; each comes out as an outage of its own");
     Ok(())
@@ -106,7 +106,7 @@ async fn publish(ada: &Caller, id: &str) -> Result<()> {
         file: known.file.to_owned(),
         text: known.text.to_owned(),
     };
-    let mut client = PolicyServiceClient::new(ada.channel.clone());
+    let mut client = PolicyServiceClient::new(ada.channel(Service::Eligibility)?);
     let answer = client.publish_policy(ada.request(request)).await?.into_inner();
     println!("  {}", answer.policy.map(|policy| policy.name).unwrap_or_default());
     Ok(())
@@ -155,7 +155,7 @@ async fn approve(
         cap: Some(ristoro_runtime::edge::money_message(cap)),
         ..api::ApproveAssessmentRequest::default()
     };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     client.approve_assessment(caller.request(request)).await.map(|_| ())
 }
 

@@ -11,7 +11,7 @@ use ristoro_runtime::edge::money_message;
 use tonic::transport::Channel;
 
 use crate::Answer;
-use crate::client::{Caller, Connection, request_id};
+use crate::client::{Caller, Connection, Service, request_id};
 use crate::output::table;
 
 /// Works on assessments.
@@ -71,7 +71,7 @@ impl Assessment {
     /// Runs the verb.
     pub async fn run(self) -> Result<Answer> {
         let caller = self.connection.open().await?;
-        let mut client = Assessments::new(caller.channel.clone());
+        let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
         match self.verb {
             Verb::Simulate { outage, policies } => {
                 print_simulations(&simulate(&caller, &outage, &policies).await?);
@@ -117,7 +117,7 @@ pub async fn simulate(
         policies: policies.iter().map(|policy| format!("policies/{policy}")).collect(),
         ..api::SimulateAssessmentRequest::default()
     };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let answer = client.simulate_assessment(caller.request(request)).await?;
     Ok(answer.into_inner().simulations)
 }
@@ -134,7 +134,7 @@ pub async fn propose(
         policy: format!("policies/{policy}"),
         ..api::ProposeAssessmentRequest::default()
     };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let answer = client.propose_assessment(caller.request(request)).await?.into_inner();
     answer.assessment.ok_or_else(|| tonic::Status::internal("the answer has no assessment"))
 }
@@ -146,7 +146,7 @@ pub async fn watch(
     progress: impl Fn(u64, u64),
 ) -> Result<api::Assessment> {
     let request = api::WatchAssessmentRequest { name: name.to_owned() };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let mut updates = client.watch_assessment(caller.request(request)).await?.into_inner();
     let mut last = None;
     while let Some(update) = updates.message().await? {

@@ -187,7 +187,7 @@ async fn print_mail(mail: &MailCatcher) {
 }
 
 async fn play(endpoint: &str, tokens: &std::path::Path, subscribers: u64) -> Result<()> {
-    let people = People::connect(endpoint, &std::fs::read_to_string(tokens)?).await?;
+    let people = People::connect(&endpoint.parse()?, &std::fs::read_to_string(tokens)?).await?;
     libero::play(&people, subscribers).await
 }
 

@@ -8,7 +8,7 @@ use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServi
 use ristoro_proto::types::reason_in;
 
 use crate::Answer;
-use crate::client::{Caller, Connection};
+use crate::client::{Caller, Connection, Service};
 
 /// Explains a subscription, or one entitlement.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ impl Explain {
 pub async fn explain(caller: &Caller, name: &str) -> Result<Vec<api::Explanation>, tonic::Status> {
     let request =
         api::ExplainEntitlementRequest { name: name.to_owned(), min_position: String::new() };
-    let mut client = EntitlementServiceClient::new(caller.channel.clone());
+    let mut client = EntitlementServiceClient::new(caller.channel(Service::Eligibility)?);
     Ok(client.explain_entitlement(caller.request(request)).await?.into_inner().explanations)
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::Answer;
+use crate::client::Endpoints;
 use crate::demo::{People, libero};
 
 /// Plays cases.
@@ -21,9 +22,9 @@ enum Verb {
     Play {
         /// The case
         case: Case,
-        /// The services' address
+        /// One address of all services, or one of each: outage=http://A:1,eligibility=http://B:2,payout=...,notifier=...
         #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:50051")]
-        endpoint: String,
+        endpoint: Endpoints,
         /// A TOML file that gives each of the case's people a token: ada, bruno, carla
         #[arg(long, env = "RISTORO_TOKENS")]
         tokens: PathBuf,

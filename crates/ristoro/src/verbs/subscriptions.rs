@@ -16,7 +16,7 @@ use ristoro_proto::types::timestamp;
 use ristoro_runtime::edge::money_message;
 
 use crate::Answer;
-use crate::client::{Caller, Connection};
+use crate::client::{Caller, Connection, Service};
 
 /// Rows of one message.
 const ROWS_A_MESSAGE: usize = 500;
@@ -125,7 +125,7 @@ pub async fn import(
         rows,
     };
     let stream = tokio_stream::iter(messages.into_iter().map(request));
-    let mut client = SubscriptionServiceClient::new(caller.channel.clone());
+    let mut client = SubscriptionServiceClient::new(caller.channel(Service::Eligibility)?);
     let answer = client.import_subscriptions(caller.request(stream)).await?.into_inner();
     Ok(Report { answer, unreadable })
 }
