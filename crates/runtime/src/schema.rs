@@ -10,7 +10,7 @@ pub(crate) mod migrate;
 pub(crate) mod register;
 
 pub use digest::{Comparison, EqualError, equal};
-pub use migrate::MigrationError;
+pub use migrate::{MigrationError, own_migrations};
 pub use register::{SchemaState, Schemas};
 
 /// A service's name as it stands in schema names: lower-case letters, digits and underscores.
