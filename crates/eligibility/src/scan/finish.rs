@@ -35,6 +35,7 @@ pub(super) async fn settle(
         occurred_at: Instant::now(),
         expected_version: None,
         validate_only: false,
+        content: None,
     };
     match context.commands.execute::<Settlement>(&stream, &request, &command).await {
         Ok(_) => Ok(true),

@@ -204,5 +204,6 @@ fn request(going: &Going, step: &str) -> CommandRequest {
         occurred_at: Instant::now(),
         expected_version: None,
         validate_only: false,
+        content: None,
     }
 }
