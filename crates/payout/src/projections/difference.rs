@@ -65,7 +65,8 @@ fn described(event: &Event) -> (&'static str, &str) {
 
 fn motion_columns(motion: &Motion) -> (i16, &str) {
     match motion {
-        Motion::File { file } => (1, file),
+        // Whether the file went to the bank stands on another partition: the fold does not look there.
+        Motion::File { file } | Motion::Bank { file } => (1, file),
         Motion::Lease { lease } => (2, lease),
         Motion::Done => (3, ""),
     }

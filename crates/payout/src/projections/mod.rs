@@ -3,6 +3,9 @@
 pub mod account;
 pub mod assessment;
 pub mod balance;
+pub mod check;
+mod check_file;
+mod check_hold;
 pub mod difference;
 pub mod draw;
 pub mod fold;
