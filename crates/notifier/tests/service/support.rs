@@ -33,6 +33,8 @@ name = "bo"
 roles = ["observer"]
 token_sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 "#;
+/// Short enough to wait for, and long enough for a block and each answer on a slow machine.
+const TAKEOVER_AFTER: Duration = Duration::from_secs(4);
 const SOON: Duration = Duration::from_secs(20);
 
 /// Everything that a test needs.
@@ -48,7 +50,7 @@ pub struct Running {
 }
 
 pub async fn start() -> Running {
-    start_with(Duration::from_millis(300)).await
+    start_with(TAKEOVER_AFTER).await
 }
 
 /// Starts everything; a wave may stand still for so long before it is taken over.
@@ -83,7 +85,7 @@ pub fn settings(mail: &MailCatcher) -> Settings {
         answer_time: Duration::from_secs(5),
         pause: Duration::from_millis(10),
         rest: Duration::from_millis(20),
-        takeover_after: Duration::from_millis(300),
+        takeover_after: TAKEOVER_AFTER,
         ..settings
     }
 }
