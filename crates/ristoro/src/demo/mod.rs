@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
+pub use outage::OUTAGE;
+
 use crate::client::{Caller, Endpoints};
 
 /// The people of a case: nobody may approve what they proposed, whatever their roles, so there are two of them.
