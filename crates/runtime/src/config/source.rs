@@ -15,7 +15,7 @@ use crate::telemetry::LogFormat;
 /// What variables of ours begin with.
 const PREFIX: &str = "RISTORO_";
 /// Variables of ours that are no settings of a service: the command line and the compose file read them.
-const NO_SETTINGS: [&str; 10] = [
+const NO_SETTINGS: [&str; 11] = [
     "CACHE",
     "CONFIG",
     "ENDPOINT",
@@ -24,6 +24,7 @@ const NO_SETTINGS: [&str; 10] = [
     "POSTGRES_PASSWORD",
     "PRINCIPALS",
     "SMTP_URL",
+    "TAKEOVER_AFTER_SECONDS",
     "TOKEN",
     "TOKENS",
 ];
