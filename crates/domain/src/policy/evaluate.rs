@@ -1,8 +1,10 @@
 //! From a view to a reason: gates, rules, caps, then what was already granted.
 
+use jiff::civil::Date;
+
 use super::Policy;
 use super::amount::{Draft, Given, Value};
-use super::count::Unit;
+use super::count::{Counted, LeftOut, Unit};
 use super::error::Refusal;
 use super::fields::{Concurrence, VersionSelector};
 use super::gates::{facts, first_closed};
@@ -11,7 +13,7 @@ use super::sheet::{Account, Sheet};
 use super::timeline::Reading;
 use super::view::{Report, View};
 use crate::money::Money;
-use crate::remedy::{Reason, TraceLine};
+use crate::remedy::{Payer, Reason, TraceLine};
 use crate::rounding::Exact;
 
 /// Decides one case. The result depends on the policy, the outage's common facts and the view alone.
@@ -64,32 +66,68 @@ fn apply(
             return Ok(());
         }
     }
-    let mut units = rule.count.select(observed, view);
+    let mut selected = rule.count.select(observed, view)?;
     if policy.version_selector == VersionSelector::AccrualDay {
-        units.retain(|unit| policy.is_in_force(unit.day));
-    }
-    if units.is_empty() {
-        let nothing = rule.count.nothing(view);
-        sheet.exclude(&rule.id, &rule.source, nothing.text, nothing.excluded);
-        return Ok(());
+        let (kept, before): (Vec<Unit>, Vec<Unit>) =
+            selected.units.into_iter().partition(|unit| policy.is_in_force(unit.day));
+        selected.units = kept;
+        if !before.is_empty() {
+            let days = super::amount::day_ranges(before.iter().map(|unit| unit.day));
+            let text = format!("not counted: {days}: the policy was not in force");
+            selected.left_out.push(LeftOut { excluded: "POLICY_NOT_IN_FORCE", text });
+        }
     }
     let (factor, factor_text) = factor(policy, view);
-    let given = Given {
-        rule,
-        view,
-        units: &units,
-        unit_name: rule.count.unit_name(&policy.conventions),
-        factor,
-        factor_text: &factor_text,
-        rounding: policy.rounding,
-        currency: policy.currency,
-    };
-    let drafts = rule.amount.drafts(&given)?;
-    if drafts.is_empty() {
-        let text = "there is no fee to give back".to_owned();
-        sheet.exclude(&rule.id, &rule.source, text, "NO_FEE");
+    let unit_name = rule.count.unit_name(&policy.conventions);
+    for (payer, units, payer_text) in by_payer(reading, rule, &selected.units) {
+        let factor_text = format!("{factor_text}{payer_text}");
+        let given = Given {
+            rule,
+            view,
+            units: &units,
+            unit_name,
+            factor,
+            factor_text: &factor_text,
+            rounding: policy.rounding,
+            currency: policy.currency,
+            rate_day: rate_day(reading, view),
+        };
+        let drafts = rule.amount.drafts(&given)?;
+        if drafts.is_empty() && !units.is_empty() {
+            let text = "there is no fee to give back".to_owned();
+            sheet.exclude(&rule.id, &rule.source, text, "NO_FEE");
+        }
+        write(&given, payer, drafts, sheet)?;
     }
-    write(&given, drafts, sheet)
+    for left_out in selected.left_out {
+        sheet.exclude(&rule.id, &rule.source, left_out.text, left_out.excluded);
+    }
+    Ok(())
+}
+
+/// Splits units between a fund and the operator, each with what the trace says of it.
+fn by_payer(reading: &Reading<'_>, rule: &Rule, units: &[Unit]) -> Vec<(Payer, Vec<Unit>, String)> {
+    let fund = rule.fund.as_ref().filter(|fund| fund.cause == reading.outage.cause);
+    let (Some(fund), Counted::HourBlock(block)) = (fund, rule.count.what) else {
+        return vec![(rule.payer, units.to_vec(), String::new())];
+    };
+    let last = block.index_within(fund.first_hours);
+    let (first, rest) = units.iter().partition(|unit| unit.index <= last);
+    let hours = fund.first_hours;
+    let text = format!("; the first {hours} hours are borne by a fund: {}", fund.source);
+    vec![(Payer::Fund, first, text), (rule.payer, rest, String::new())]
+}
+
+/// Gives the day that chooses among dated rates; none where each unit's own does.
+fn rate_day(reading: &Reading<'_>, view: &View<'_>) -> Option<Date> {
+    let policy = reading.policy;
+    let started = || reading.started.map(|at| policy.zone.to_datetime(at).date());
+    match (policy.conventions.rate_version, view.report) {
+        (VersionSelector::AccrualDay, _) => None,
+        (VersionSelector::ReportDate, Report::On(day)) => Some(day),
+        (VersionSelector::ReportDate, Report::Declared | Report::Nobody | Report::NotAsked)
+        | (VersionSelector::OutageStart, _) => started(),
+    }
 }
 
 /// Gives the multiplier for the subscription's segment and what the trace says of it.
@@ -102,13 +140,18 @@ fn factor(policy: &Policy, view: &View<'_>) -> (Exact, String) {
 }
 
 /// Writes a rule's lines, then a negative line for each cap that they exceed.
-fn write(given: &Given<'_>, drafts: Vec<Draft>, sheet: &mut Sheet) -> Result<(), Refusal> {
+fn write(
+    given: &Given<'_>,
+    payer: Payer,
+    drafts: Vec<Draft>,
+    sheet: &mut Sheet,
+) -> Result<(), Refusal> {
     let rule = given.rule;
     let out_of_range = Refusal::out_of_range(&rule.id);
     let mut written = Vec::new();
     for draft in drafts {
         let (grade, is_money) = (draft.grade, matches!(draft.value, Value::Money(_)));
-        let added = sheet.draft(rule, draft)?;
+        let added = sheet.draft((rule, payer), draft)?;
         if is_money {
             written.push((grade, added));
         }
@@ -120,7 +163,7 @@ fn write(given: &Given<'_>, drafts: Vec<Draft>, sheet: &mut Sheet) -> Result<(),
         let most = given.multiplied(cap.amount)?;
         let reduction = most.minus(sum).map_err(&out_of_range)?;
         if sum.is_above(most).map_err(&out_of_range)? {
-            let account = (rule.kind, rule.pays_in, rule.payer);
+            let account = (rule.kind, rule.pays_in, payer);
             let added = sheet.add(account, reduction, cap_line(given, cap, reduction))?;
             written.push((cap.grade, added));
         }

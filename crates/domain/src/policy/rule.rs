@@ -2,10 +2,10 @@
 
 use super::amount::Amount;
 use super::condition::Condition;
-use super::count::Count;
+use super::count::{Count, Counted};
 use super::fields::{GRADES, Grade, KINDS, PAYERS, SEGMENTS, name_of};
 use super::reader::Section;
-use crate::facts::Segment;
+use crate::facts::{Cause, Segment};
 use crate::money::{Currency, Money};
 use crate::remedy::{Grant, Payer, RemedyKind};
 use crate::rounding::Exact;
@@ -19,6 +19,8 @@ pub struct Rule {
     pub kind: RemedyKind,
     /// Who bears it.
     pub payer: Payer,
+    /// The part that a fund bears.
+    pub fund: Option<Fund>,
     /// What amounts are given in.
     pub pays_in: PaysIn,
     /// Where it comes from, with a remark where that is doubtful.
@@ -33,6 +35,17 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
     /// What a grant without a price is worth, for comparing policies.
     pub estimate: Option<Money>,
+}
+
+/// The part of a rule that a fund bears: what accrues within the first hours of an interruption.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fund {
+    /// The cause of outages for which it does.
+    pub cause: Cause,
+    /// Within how many hours.
+    pub first_hours: u32,
+    /// Where it comes from.
+    pub source: String,
 }
 
 /// What amounts are given in.
@@ -87,13 +100,20 @@ impl Rule {
         let pays_in = section.optional_choice("pays_in", PAYS_IN).unwrap_or(PaysIn::Money);
         let source = read_source(&section);
         let count = section.section("count", "{ unit = \"local_day\" }").and_then(Count::read);
-        let has_grades = count.is_some_and(Count::has_grades);
-        let amount = section
-            .section("amount", "{ formula = \"per_unit\", each = \"6.00\" }")
-            .and_then(|amount| Amount::read(amount, currency, has_grades));
+        let has_grades = count.is_some_and(|count| count.has_grades());
+        let amount = section.section("amount", "{ formula = \"per_unit\", each = \"6.00\" }");
+        let amount =
+            count.zip(amount).and_then(|(count, amount)| Amount::read(amount, currency, &count));
+        let fund = section
+            .optional_section("fund", "{ cause = \"force_majeure\", first_hours = 72 }")
+            .and_then(|fund| Fund::read(fund, count));
         let caps = section.sections("caps", "[{ amount = \"300.00\", source = \"...\" }]");
-        let caps =
+        let caps: Vec<Cap> =
             caps.into_iter().filter_map(|cap| Cap::read(cap, currency, has_grades)).collect();
+        if fund.is_some() && !caps.is_empty() {
+            let what = "a cap on what a fund and the operator share has no stated order";
+            section.fault("caps", what, "write most_hours in the count instead");
+        }
         let conditions = section.sections("condition", "[[rule.condition]]");
         let conditions = conditions.into_iter().filter_map(Condition::read).collect();
         let estimate = section.optional_money("estimate", currency);
@@ -110,6 +130,7 @@ impl Rule {
             id: id?,
             kind: kind?,
             payer,
+            fund,
             pays_in,
             source: source?,
             count: count?,
@@ -118,6 +139,22 @@ impl Rule {
             conditions,
             estimate,
         })
+    }
+}
+
+impl Fund {
+    fn read(section: Section<'_, '_>, count: Option<Count>) -> Option<Fund> {
+        let cause = section.choice("cause", super::gates::CAUSES);
+        let first_hours = section.whole("first_hours", "72").and_then(|h| u32::try_from(h).ok());
+        let source = read_source(&section);
+        if let Some(count) = count
+            && !matches!(count.what, Counted::HourBlock(_))
+        {
+            let what = "a fund bears the first hours, but this rule counts no hours";
+            section.fault("first_hours", what, "write count = { unit = \"hour_block\", ... }");
+        }
+        section.finish();
+        Some(Fund { cause: cause?, first_hours: first_hours?, source: source? })
     }
 }
 

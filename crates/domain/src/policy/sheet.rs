@@ -46,7 +46,11 @@ impl Sheet {
     }
 
     /// Writes a rule's line and gives what it adds: exact minor units, rounded where lines are.
-    pub(crate) fn draft(&mut self, rule: &Rule, draft: Draft) -> Result<Exact, Refusal> {
+    pub(crate) fn draft(
+        &mut self,
+        (rule, payer): (&Rule, Payer),
+        draft: Draft,
+    ) -> Result<Exact, Refusal> {
         let mut line = TraceLine {
             rule: rule.id.clone(),
             source: rule.source.clone(),
@@ -58,13 +62,18 @@ impl Sheet {
         };
         match draft.value {
             Value::Money(exact) => {
-                let account = (rule.kind, rule.pays_in, rule.payer);
+                let account = (rule.kind, rule.pays_in, payer);
                 line.before_rounding = exact.amount(self.currency.exponent());
                 self.add(account, exact, line)
             }
             Value::Grant(grant) => {
                 self.lines.push(line);
-                self.grants.push(Remedy { kind: rule.kind, grant, payer: rule.payer });
+                self.grants.push(Remedy { kind: rule.kind, grant, payer });
+                Ok(Exact::ZERO)
+            }
+            Value::Nothing(excluded) => {
+                line.excluded = excluded.to_owned();
+                self.lines.push(line);
                 Ok(Exact::ZERO)
             }
         }
