@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::amount::Amount;
+use super::caps::Cap;
 use super::condition::Condition;
 use super::conventions::Conventions;
 use super::count::{Clock, Count, Counted};
@@ -89,6 +90,8 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         .and_then(|section| MinimumPayout::read(section, in_currency));
     let concurrence = read_concurrence(&top);
     let settlement = read_settlement(&top, in_currency);
+    let caps = top.sections("cap", "[[cap]]");
+    let caps = caps.into_iter().filter_map(|cap| Cap::read_of_policy(cap, in_currency)).collect();
     let conditions = top.sections("condition", "[[condition]]");
     let conditions: Vec<Condition> = conditions.into_iter().filter_map(Condition::read).collect();
     let rules = read_rules(&top, in_currency);
@@ -117,6 +120,7 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         settlement,
         multiplier,
         minimum_payout,
+        caps,
         conditions,
         rules,
         sees: Sees::default(),
@@ -231,6 +235,10 @@ fn needs(rules: &[Rule]) -> Vec<(&'static str, String)> {
     needs
 }
 
+fn all_caps(policy: &Policy) -> impl Iterator<Item = &Cap> {
+    policy.caps.iter().chain(policy.rules.iter().flat_map(|rule| &rule.caps))
+}
+
 /// Finds which optional facts the policy looks at.
 fn sees(policy: &Policy) -> Sees {
     let conditions =
@@ -249,7 +257,7 @@ fn sees(policy: &Policy) -> Sees {
     let rates_by_report = policy.conventions.rate_version == VersionSelector::ReportDate
         && policy.rules.iter().any(|rule| rule.amount.first_day().is_some());
     Sees {
-        fee: any_amount(Amount::sees_fee),
+        fee: any_amount(Amount::sees_fee) || all_caps(policy).any(Cap::sees_fee),
         quota: any_amount(Amount::sees_quota),
         term: any_amount(Amount::sees_term),
         arrears: policy.exclusions.arrears == Cover::Excluded

@@ -5,6 +5,7 @@
 
 mod amount;
 mod calendar;
+mod caps;
 pub mod case;
 mod condition;
 mod context;
@@ -45,6 +46,7 @@ pub use amount::{
     UptimeTerm,
 };
 pub use calendar::Calendar;
+pub use caps::{Cap, CapPer, Most};
 pub use condition::Condition;
 pub use context::{Activation, Claim, Context, Granted, Journey};
 pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, RestorationDay};
@@ -56,7 +58,7 @@ pub use fields::{
     Trigger, TriggerMode, VersionSelector,
 };
 pub use minimum::{Below, MinimumPayout};
-pub use rule::{Cap, Fund, Multiplier, PaysIn, Rule};
+pub use rule::{Fund, Multiplier, PaysIn, Rule};
 pub use shipped::{Shipped, shipped};
 
 use crate::facts::Class;
@@ -85,6 +87,7 @@ pub struct Policy {
     settlement: Option<Settlement>,
     multiplier: Option<Multiplier>,
     minimum_payout: Option<MinimumPayout>,
+    caps: Vec<Cap>,
     conditions: Vec<Condition>,
     rules: Vec<Rule>,
     sees: view::Sees,

@@ -28,7 +28,7 @@ fn the_example_of_the_page_is_a_policy_and_its_cases_hold() {
 /// Every rule of the page stands in the example, each alone, without a fault.
 #[test]
 fn the_rules_of_the_page_are_read() {
-    let (head, _) = block("toml").split_once("[[condition]]").unwrap();
+    let (head, _) = block("toml").split_once("[[cap]]").unwrap();
     let rules = PAGE.split("```toml\n[[rule]]").skip(1);
     let mut count = 0;
     for rule in rules {
@@ -68,6 +68,7 @@ fn the_page_names_every_word() {
         names(super::file::SETTLED_BY),
         names(super::rule::PAYS_IN),
         names(super::count::UNITS),
+        names(super::caps::CAP_PER),
         names(super::count::CLOCKS),
         names(super::count::PERIODS),
         names(super::count::UPTIME_OF),

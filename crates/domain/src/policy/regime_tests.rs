@@ -231,3 +231,31 @@ fn deadlines_end_with_their_last_day() {
         }
     }
 }
+
+/// Caps hold in their order: for a unit, a month, a rule, the policy.
+#[test]
+fn caps_of_every_level_hold() {
+    let case = |owed: &str| {
+        format!(
+            r#"{{"name": "caps", "subscription": {{"service": "s", "periods": [{{"plan": "p", "fee": "60.00", "fee_period": "year", "from": "2022-01-01"}}]}},
+            "outage": {{"impacts": [{{"component": "mailbox", "severity": "total", "from": "2023-01-30", "to": "2023-02-05"}}]}},
+            "expect": {{"remedies": [{{"kind": "indemnity", "grant": {{"money": {{"amount": "{owed}", "currency": "EUR"}}}}}}]}}}}"#
+        )
+    };
+    let rule = |caps: &str| {
+        format!(
+            "kind = \"indemnity\"\ncount = {{ unit = \"local_day\" }}\namount = {{ formula = \"per_unit\", each = \"4.00\" }}\ncaps = [{caps}]\n"
+        )
+    };
+    let unit = r#"{ amount = "3.00", per = "unit", source = "t" }"#;
+    let month = r#"{ amount = "10.00", per = "month", source = "t" }"#;
+    let fees = r#"{ monthly_fees = 3, source = "t" }"#;
+    let policy = "[[cap]]\namount = \"14.00\"\nsource = \"t\"\n";
+    // Two days in January and four in February.
+    check(&small("EUR", &rule("")), &case("24.00"));
+    check(&small("EUR", &rule(unit)), &case("18.00"));
+    check(&small("EUR", &rule(month)), &case("18.00"));
+    check(&small("EUR", &rule(&format!("{unit}, {month}"))), &case("16.00"));
+    check(&small("EUR", &rule(fees)), &case("15.00"));
+    check(&small("EUR", &format!("{}{policy}", rule(&format!("{month}, {fees}")))), &case("14.00"));
+}

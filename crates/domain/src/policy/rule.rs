@@ -1,9 +1,10 @@
 //! One rule of a policy: what it counts, what it gives for that, to whom and up to what.
 
 use super::amount::Amount;
+use super::caps::Cap;
 use super::condition::Condition;
 use super::count::{Count, Counted};
-use super::fields::{GRADES, Grade, KINDS, PAYERS, SEGMENTS, name_of};
+use super::fields::{KINDS, PAYERS, SEGMENTS};
 use super::reader::Section;
 use crate::facts::{Cause, Segment};
 use crate::money::{Currency, Money};
@@ -61,17 +62,6 @@ pub enum PaysIn {
 
 pub(crate) const PAYS_IN: &[(&str, PaysIn)] =
     &[("money", PaysIn::Money), ("credit", PaysIn::Credit), ("voucher", PaysIn::Voucher)];
-
-/// The most that a rule gives, in all or for one grade.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cap {
-    /// The grade; none for all together.
-    pub grade: Option<Grade>,
-    /// The most.
-    pub amount: Money,
-    /// Where it comes from.
-    pub source: String,
-}
 
 /// A factor on amounts and caps for one segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -166,26 +156,6 @@ impl PaysIn {
             PaysIn::Credit => Grant::Credit(amount),
             PaysIn::Voucher => Grant::Voucher(amount),
         }
-    }
-}
-
-impl Cap {
-    fn read(section: Section<'_, '_>, currency: Currency, has_grades: bool) -> Option<Cap> {
-        let grade = section.optional_choice("grade", GRADES);
-        let amount = section.money("amount", currency);
-        let source = read_source(&section);
-        if grade.is_some() && !has_grades {
-            section.fault("grade", "this rule's count has no grades", "remove grade");
-        }
-        section.finish();
-        Some(Cap { grade, amount: amount?, source: source? })
-    }
-
-    /// Names the cap in a trace.
-    pub(crate) fn text(&self) -> String {
-        let about = self.grade.map_or("", |grade| name_of(GRADES, &grade));
-        let space = if about.is_empty() { "" } else { " " };
-        format!("cap of {}{space}{about}", self.amount).trim_end().to_owned()
     }
 }
 

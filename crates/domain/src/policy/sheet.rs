@@ -63,7 +63,6 @@ impl Sheet {
         match draft.value {
             Value::Money(exact) => {
                 let account = (rule.kind, rule.pays_in, payer);
-                line.before_rounding = exact.amount(self.currency.exponent());
                 self.add(account, exact, line)
             }
             Value::Grant(grant) => {
@@ -100,6 +99,9 @@ impl Sheet {
         let shown = self.rounding.round(sum).map_err(&out_of_range)?;
         let amount = shown.checked_sub(before.shown).ok_or(crate::rounding::OutOfRange);
         line.amount = Some(Money::new(amount.map_err(&out_of_range)?, self.currency));
+        if line.before_rounding.is_empty() {
+            line.before_rounding = exact.amount(self.currency.exponent());
+        }
         self.sums.insert(account, Sum { exact: sum, shown });
         self.lines.push(line);
         Ok(added)

@@ -132,8 +132,7 @@ fn check_cover(table: &Section<'_, '_>, from: Option<u32>, next: Option<u32>) {
 
 fn line(given: &Given<'_>, rate: Exact, text: &str, units: &[&Unit]) -> Result<Draft, Refusal> {
     let out_of_range = Refusal::out_of_range(&given.rule.id);
-    let rate = rate.times(given.factor).and_then(|rate| given.rounding.unit(rate));
-    let rate = rate.map_err(&out_of_range)?;
+    let rate = given.unit_amount(rate.times(given.factor).map_err(&out_of_range)?)?;
     let count = i64::try_from(units.len()).unwrap_or(i64::MAX);
     let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
     let days = day_ranges(units.iter().map(|unit| unit.day));

@@ -82,7 +82,7 @@ impl ByDistance {
         let halved = band.halved_up_to_minutes.is_some_and(|most| delay <= most);
         let out_of_range = Refusal::out_of_range(&given.rule.id);
         let rate = given.multiplied(band.each)?.over(if halved { 2 } else { 1 });
-        let rate = rate.and_then(|rate| given.rounding.unit(rate)).map_err(&out_of_range)?;
+        let rate = given.unit_amount(rate.map_err(&out_of_range)?)?;
         let count = i64::try_from(given.units.len()).unwrap_or(i64::MAX);
         let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
         let half = if halved { "; half, as it arrived within the bound" } else { "" };

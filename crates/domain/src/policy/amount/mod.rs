@@ -83,6 +83,7 @@ pub(crate) enum Value {
 }
 
 /// What a formula is given.
+#[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub rule: &'a Rule,
     pub view: &'a View<'a>,

@@ -54,7 +54,7 @@ impl PerUnit {
 fn line(given: &Given<'_>, grade: Grade, step: &Step, units: &[&Unit]) -> Result<Draft, Refusal> {
     let out_of_range = Refusal::out_of_range(&given.rule.id);
     let rate = given.multiplied(step.rates[grade as usize])?;
-    let rate = given.rounding.unit(rate).map_err(&out_of_range)?;
+    let rate = given.unit_amount(rate)?;
     let count = i64::try_from(units.len()).unwrap_or(i64::MAX);
     let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
     let days = day_ranges(units.iter().map(|unit| unit.day));

@@ -58,8 +58,7 @@ impl UptimeCredit {
         };
         let share = percent.over(100).map_err(&out_of_range)?;
         let rate = share.times(given.factor).map_err(&out_of_range)?;
-        let credit = charges.times(rate).and_then(|credit| given.rounding.unit(credit));
-        let credit = credit.map_err(&out_of_range)?;
+        let credit = given.unit_amount(charges.times(rate).map_err(&out_of_range)?)?;
         if let Some(least) = self.only_above
             && !credit.is_above(Exact::whole(least.minor)).map_err(&out_of_range)?
         {
