@@ -19,6 +19,36 @@ pub struct Context<'a> {
     pub carried: &'a [Granted],
     /// When the subscriber could know of the outage; the outage's start where it is none.
     pub known_at: Option<Instant>,
+    /// When appointments were missed, or cancelled at short notice.
+    pub missed_appointments: &'a [Instant],
+    /// The promised start of the service, and the real one.
+    pub activation: Option<Activation>,
+    /// The journey that was delayed.
+    pub journey: Option<Journey>,
+    /// What was charged, each by the instant at which its period began.
+    pub charges: &'a [(Instant, Money)],
+}
+
+/// The promised start of a service, and the real one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Activation {
+    /// When it was promised.
+    pub promised: Instant,
+    /// When it started; none while it has not.
+    pub done: Option<Instant>,
+}
+
+/// A journey that arrived late.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Journey {
+    /// Its distance.
+    pub distance_km: u32,
+    /// Whether it was within the Union.
+    pub intra_eu: bool,
+    /// By how much it was late on arrival.
+    pub delay_minutes: u32,
+    /// How many people are compensated, from 1.
+    pub passengers: u32,
 }
 
 /// A claim about the outage.

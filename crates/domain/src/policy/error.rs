@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::civil::Date;
+
 use crate::rounding::OutOfRange;
 use crate::time::Instant;
 
@@ -90,6 +92,22 @@ pub enum Refusal {
         /// The limit.
         limit_days: i64,
     },
+    /// No rate holds on a day.
+    #[error("rule {rule:?} has no rate for {day}: add one to its table, or end the policy before")]
+    NoRate {
+        /// The rule.
+        rule: String,
+        /// The day.
+        day: Date,
+    },
+    /// A day is outside the years of a calendar of working days.
+    #[error("the calendar {calendar:?} does not know the days around {day}: add its holidays")]
+    CalendarEnds {
+        /// The calendar.
+        calendar: String,
+        /// The day.
+        day: Date,
+    },
     /// The outage's impacts are more than are decided at once.
     #[error("the outage has more than {limit} impacts: split it")]
     TooManyImpacts {
@@ -109,8 +127,15 @@ impl Refusal {
             Refusal::ConditionFailed { .. } => "CONDITION_FAILED",
             Refusal::OutOfRange { .. } => "OUT_OF_RANGE",
             Refusal::OutageTooLong { .. } => "OUTAGE_TOO_LONG",
+            Refusal::NoRate { .. } => "NO_RATE",
+            Refusal::CalendarEnds { .. } => "CALENDAR_ENDS",
             Refusal::TooManyImpacts { .. } => "TOO_MANY_IMPACTS",
         }
+    }
+
+    /// Says that a calendar ends.
+    pub(crate) fn calendar_ends(calendar: &str, day: Date) -> Refusal {
+        Refusal::CalendarEnds { calendar: calendar.to_owned(), day }
     }
 
     /// Says which rule left the range.

@@ -1,17 +1,22 @@
 //! From a view to a reason: gates, rules, caps, then what was already granted.
 
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+
 use super::Policy;
-use super::amount::{Draft, Given, Value};
-use super::count::Unit;
+use super::amount::Given;
+use super::caps::{self, CapPer};
+use super::count::{Counted, LeftOut, Unit};
 use super::error::Refusal;
 use super::fields::{Concurrence, VersionSelector};
 use super::gates::{facts, first_closed};
-use super::rule::{Cap, Rule};
+use super::rule::Rule;
 use super::sheet::{Account, Sheet};
 use super::timeline::Reading;
 use super::view::{Report, View};
 use crate::money::Money;
-use crate::remedy::{Reason, TraceLine};
+use crate::remedy::{Payer, Reason, TraceLine};
 use crate::rounding::Exact;
 
 /// Decides one case. The result depends on the policy, the outage's common facts and the view alone.
@@ -30,6 +35,7 @@ pub(crate) fn evaluate(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason,
         let observed = view.timeline.units.get(place).map_or(&[][..], Vec::as_slice);
         apply(reading, view, (rule, observed), &mut sheet)?;
     }
+    caps::reduce_all(policy, view, factor(policy, view).0, &mut sheet)?;
     concur(policy, view, &mut sheet)?;
     if let Some(minimum) = &policy.minimum_payout {
         minimum.apply(policy, view, &mut sheet)?;
@@ -64,32 +70,84 @@ fn apply(
             return Ok(());
         }
     }
-    let mut units = rule.count.select(observed, view);
+    let mut selected = rule.count.select(observed, view)?;
     if policy.version_selector == VersionSelector::AccrualDay {
-        units.retain(|unit| policy.is_in_force(unit.day));
-    }
-    if units.is_empty() {
-        let nothing = rule.count.nothing(view);
-        sheet.exclude(&rule.id, &rule.source, nothing.text, nothing.excluded);
-        return Ok(());
+        let (kept, before): (Vec<Unit>, Vec<Unit>) =
+            selected.units.into_iter().partition(|unit| policy.is_in_force(unit.day));
+        selected.units = kept;
+        if !before.is_empty() {
+            let days = super::amount::day_ranges(before.iter().map(|unit| unit.day));
+            let text = format!("not counted: {days}: the policy was not in force");
+            selected.left_out.push(LeftOut { excluded: "POLICY_NOT_IN_FORCE", text });
+        }
     }
     let (factor, factor_text) = factor(policy, view);
-    let given = Given {
-        rule,
-        view,
-        units: &units,
-        unit_name: rule.count.unit_name(&policy.conventions),
-        factor,
-        factor_text: &factor_text,
-        rounding: policy.rounding,
-        currency: policy.currency,
-    };
-    let drafts = rule.amount.drafts(&given)?;
-    if drafts.is_empty() {
-        let text = "there is no fee to give back".to_owned();
-        sheet.exclude(&rule.id, &rule.source, text, "NO_FEE");
+    let unit_name = rule.count.unit_name(&policy.conventions);
+    for (payer, units, payer_text) in by_payer(reading, rule, &selected.units) {
+        let factor_text = format!("{factor_text}{payer_text}");
+        let mut written = Vec::new();
+        let given = Given {
+            rule,
+            view,
+            units: &units,
+            unit_name,
+            factor,
+            factor_text: &factor_text,
+            rounding: policy.rounding,
+            currency: policy.currency,
+            rate_day: rate_day(reading, view),
+        };
+        for (month, units) in by_month(rule, &units) {
+            let given = Given { units: &units, ..given };
+            let drafts = rule.amount.drafts(&given)?;
+            if drafts.is_empty() && !units.is_empty() {
+                let text = "there is no fee to give back".to_owned();
+                sheet.exclude(&rule.id, &rule.source, text, "NO_FEE");
+            }
+            caps::write(&given, (payer, month), drafts, sheet, &mut written)?;
+        }
+        caps::reduce(&given, payer, &mut written, sheet)?;
     }
-    write(&given, drafts, sheet)
+    for left_out in selected.left_out {
+        sheet.exclude(&rule.id, &rule.source, left_out.text, left_out.excluded);
+    }
+    Ok(())
+}
+
+/// Splits units by calendar month where a cap is for months; else they stay together.
+fn by_month(rule: &Rule, units: &[Unit]) -> BTreeMap<Date, Vec<Unit>> {
+    let split = rule.caps.iter().any(|cap| cap.per == CapPer::Month);
+    let mut months: BTreeMap<Date, Vec<Unit>> = BTreeMap::new();
+    for unit in units {
+        let month = if split { unit.day.first_of_month() } else { Date::default() };
+        months.entry(month).or_default().push(*unit);
+    }
+    months
+}
+
+/// Splits units between a fund and the operator, each with what the trace says of it.
+fn by_payer(reading: &Reading<'_>, rule: &Rule, units: &[Unit]) -> Vec<(Payer, Vec<Unit>, String)> {
+    let fund = rule.fund.as_ref().filter(|fund| fund.cause == reading.outage.cause);
+    let (Some(fund), Counted::HourBlock(block)) = (fund, rule.count.what) else {
+        return vec![(rule.payer, units.to_vec(), String::new())];
+    };
+    let last = block.index_within(fund.first_hours);
+    let (first, rest) = units.iter().partition(|unit| unit.index <= last);
+    let hours = fund.first_hours;
+    let text = format!("; the first {hours} hours are borne by a fund: {}", fund.source);
+    vec![(Payer::Fund, first, text), (rule.payer, rest, String::new())]
+}
+
+/// Gives the day that chooses among dated rates; none where each unit's own does.
+fn rate_day(reading: &Reading<'_>, view: &View<'_>) -> Option<Date> {
+    let policy = reading.policy;
+    let started = || reading.started.map(|at| policy.zone.to_datetime(at).date());
+    match (policy.conventions.rate_version, view.report) {
+        (VersionSelector::AccrualDay, _) => None,
+        (VersionSelector::ReportDate, Report::On(day)) => Some(day),
+        (VersionSelector::ReportDate, Report::Declared | Report::Nobody | Report::NotAsked)
+        | (VersionSelector::OutageStart, _) => started(),
+    }
 }
 
 /// Gives the multiplier for the subscription's segment and what the trace says of it.
@@ -98,43 +156,6 @@ fn factor(policy: &Policy, view: &View<'_>) -> (Exact, String) {
     match multiplier {
         Some(one) => (one.factor, format!("; rate x {}: {}", one.factor, one.source)),
         None => (Exact::ONE, String::new()),
-    }
-}
-
-/// Writes a rule's lines, then a negative line for each cap that they exceed.
-fn write(given: &Given<'_>, drafts: Vec<Draft>, sheet: &mut Sheet) -> Result<(), Refusal> {
-    let rule = given.rule;
-    let out_of_range = Refusal::out_of_range(&rule.id);
-    let mut written = Vec::new();
-    for draft in drafts {
-        let (grade, is_money) = (draft.grade, matches!(draft.value, Value::Money(_)));
-        let added = sheet.draft(rule, draft)?;
-        if is_money {
-            written.push((grade, added));
-        }
-    }
-    for cap in &rule.caps {
-        let capped = written.iter().filter(|(grade, _)| cap.grade.is_none() || cap.grade == *grade);
-        let sum = capped.map(|(_, added)| *added).try_fold(Exact::ZERO, Exact::plus);
-        let sum = sum.map_err(&out_of_range)?;
-        let most = given.multiplied(cap.amount)?;
-        let reduction = most.minus(sum).map_err(&out_of_range)?;
-        if sum.is_above(most).map_err(&out_of_range)? {
-            let account = (rule.kind, rule.pays_in, rule.payer);
-            let added = sheet.add(account, reduction, cap_line(given, cap, reduction))?;
-            written.push((cap.grade, added));
-        }
-    }
-    Ok(())
-}
-
-fn cap_line(given: &Given<'_>, cap: &Cap, reduction: Exact) -> TraceLine {
-    TraceLine {
-        rule: given.rule.id.clone(),
-        source: cap.source.clone(),
-        text: format!("{}{}", cap.text(), given.factor_text),
-        before_rounding: reduction.amount(given.currency.exponent()),
-        ..TraceLine::default()
     }
 }
 

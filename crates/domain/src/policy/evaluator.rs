@@ -7,7 +7,7 @@ use super::context::Context;
 use super::error::Refusal;
 use super::evaluate::evaluate;
 use super::timeline::{Reading, Timeline};
-use super::view::{View, see_claims, write_text};
+use super::view::{View, see, write_text};
 use crate::facts::{Class, FeePeriod, Outage, Subscription};
 use crate::remedy::Reason;
 use crate::time::Instant;
@@ -67,9 +67,9 @@ impl<'a> Evaluator<'a> {
             return Err(Refusal::TooManyImpacts { limit: IMPACT_LIMIT });
         }
         let number = self.timeline_of(subscription)?;
-        let claims = see_claims(self.reading.policy, context);
+        let seen = see(self.reading.policy, context);
         let timeline = &self.timelines[number as usize];
-        let view = View::new(&self.reading, subscription, context, (number, timeline), &claims);
+        let view = View::new(&self.reading, subscription, context, (number, timeline), &seen);
         self.key.clear();
         view.write_key(&mut self.key);
         if let Some(index) = self.decided.get(self.key.as_slice()) {

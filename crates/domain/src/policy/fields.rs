@@ -1,7 +1,9 @@
 //! The closed sets of values that a policy file chooses from, and their names there.
 
+use jiff::Span;
 use jiff::civil::Date;
 
+use super::count::UptimePeriod;
 use super::reader::Section;
 use crate::facts::{Class, Segment};
 use crate::remedy::{Payer, RemedyKind};
@@ -29,6 +31,8 @@ pub enum TriggerMode {
     AfterReport,
     /// Only for those who claim.
     OnClaim,
+    /// Only for those who opt in.
+    OptIn,
 }
 
 /// Until when a report or claim counts. It ends with the whole local day.
@@ -38,6 +42,12 @@ pub enum Deadline {
     CalendarMonths(u32),
     /// Days after the day on which the outage was known.
     Days(u32),
+    /// The ends of so many billing cycles, calendar months, after that in which the outage was known.
+    BillingCycles(u32),
+    /// Days after the end of the calendar quarter in which the outage was known.
+    DaysAfterQuarterEnd(u32),
+    /// A day.
+    Until(Date),
 }
 
 /// What makes a policy act, and until when.
@@ -170,12 +180,26 @@ impl Deadline {
     /// Gives the last local day of the period that begins on `known`.
     #[must_use]
     pub fn last_day(self, known: Date) -> Date {
-        let span = match self {
-            Deadline::CalendarMonths(months) => jiff::Span::new().try_months(months),
-            Deadline::Days(days) => jiff::Span::new().try_days(days),
+        let last_day = match self {
+            Deadline::CalendarMonths(months) => after(known, Span::new().try_months(months)),
+            Deadline::Days(days) => after(known, Span::new().try_days(days)),
+            Deadline::BillingCycles(cycles) => {
+                let month = after(known.first_of_month(), Span::new().try_months(cycles));
+                month.map(Date::last_of_month)
+            }
+            Deadline::DaysAfterQuarterEnd(days) => {
+                let next = UptimePeriod::CalendarQuarter.around(known).map(|(_, next)| next);
+                let last = next.and_then(|next| next.yesterday().ok());
+                last.and_then(|last| after(last, Span::new().try_days(days)))
+            }
+            Deadline::Until(day) => Some(day),
         };
-        span.ok().and_then(|span| known.checked_add(span).ok()).unwrap_or(Date::MAX)
+        last_day.unwrap_or(Date::MAX)
     }
+}
+
+fn after(day: Date, span: Result<Span, jiff::Error>) -> Option<Date> {
+    day.checked_add(span.ok()?).ok()
 }
 
 pub(crate) const SEGMENTS: &[(&str, Segment)] =
@@ -223,6 +247,7 @@ pub(crate) const TRIGGER_MODES: &[(&str, TriggerMode)] = &[
     ("automatic", TriggerMode::Automatic),
     ("after_report", TriggerMode::AfterReport),
     ("on_claim", TriggerMode::OnClaim),
+    ("opt_in", TriggerMode::OptIn),
 ];
 
 pub(crate) const FORCE_MAJEURE: &[(&str, ForceMajeure)] = &[
@@ -259,21 +284,28 @@ impl Trigger {
 
 impl Deadline {
     fn read(section: Section<'_, '_>) -> Option<Deadline> {
-        let bounded = |value: u64| u32::try_from(value).ok().filter(|value| *value <= 36_500);
-        let months = section.optional_whole("calendar_months", "3").and_then(bounded);
-        let days = section.optional_whole("days", "30").and_then(bounded);
-        let deadline = match (months, days) {
-            (Some(months), None) => Some(Deadline::CalendarMonths(months)),
-            (None, Some(days)) => Some(Deadline::Days(days)),
-            (Some(_), Some(_)) | (None, None) => None,
-        };
-        if deadline.is_none() {
-            let what = "the deadline needs exactly one of calendar_months and days (up to 36500)";
+        let bounded = |key| section.optional_whole(key, "3").and_then(bounded);
+        let written = [
+            bounded("calendar_months").map(Deadline::CalendarMonths),
+            bounded("days").map(Deadline::Days),
+            bounded("billing_cycles").map(Deadline::BillingCycles),
+            bounded("days_after_quarter_end").map(Deadline::DaysAfterQuarterEnd),
+            section.optional_date("until", "2024-03-31").map(Deadline::Until),
+        ];
+        let written: Vec<Deadline> = written.into_iter().flatten().collect();
+        let [deadline] = written.as_slice() else {
+            let what = "the deadline needs exactly one of calendar_months, days, billing_cycles, days_after_quarter_end (up to 36500) and until";
             section.fault("calendar_months", what, "write deadline = { calendar_months = 3 }");
-        }
+            section.finish();
+            return None;
+        };
         section.finish();
-        deadline
+        Some(*deadline)
     }
+}
+
+fn bounded(value: u64) -> Option<u32> {
+    u32::try_from(value).ok().filter(|value| *value <= 36_500)
 }
 
 impl Exclusions {

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::amount::Amount;
+use super::caps::Cap;
 use super::condition::Condition;
 use super::conventions::Conventions;
+use super::count::{Clock, Count, Counted};
 use super::error::PolicyError;
 use super::fields::{
     COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, Exclusions, KINDS, Rounding, Trigger,
-    TriggerMode, VERSION_SELECTORS,
+    TriggerMode, VERSION_SELECTORS, VersionSelector,
 };
 use super::minimum::{Below, MinimumPayout};
 use super::reader::{Section, Source};
@@ -88,12 +90,15 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         .and_then(|section| MinimumPayout::read(section, in_currency));
     let concurrence = read_concurrence(&top);
     let settlement = read_settlement(&top, in_currency);
+    let caps = top.sections("cap", "[[cap]]");
+    let caps = caps.into_iter().filter_map(|cap| Cap::read_of_policy(cap, in_currency)).collect();
     let conditions = top.sections("condition", "[[condition]]");
     let conditions: Vec<Condition> = conditions.into_iter().filter_map(Condition::read).collect();
     let rules = read_rules(&top, in_currency);
     let conventions = top
         .section("conventions", "{ day_count = \"local_days\" }")
         .map(|section| Conventions::read(section, &needs(&rules)));
+    check_rates(&top, valid_from, &rules);
     top.finish();
     let mut policy = Policy {
         id: id?,
@@ -115,6 +120,7 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         settlement,
         multiplier,
         minimum_payout,
+        caps,
         conditions,
         rules,
         sees: Sees::default(),
@@ -203,6 +209,22 @@ fn read_rules(top: &Section<'_, '_>, currency: Currency) -> Vec<Rule> {
     rules
 }
 
+/// Notes rules whose dated rates begin after the policy does: the days before would have none.
+fn check_rates(top: &Section<'_, '_>, valid_from: Option<jiff::civil::Date>, rules: &[Rule]) {
+    for rule in rules {
+        if let Some((first, from)) = rule.amount.first_day().zip(valid_from)
+            && first > from
+        {
+            let what = format!("rule {:?} has no rate before {first}", rule.id);
+            top.fault(
+                "valid_from",
+                what,
+                format!("write valid_from = {first}, or an earlier rate"),
+            );
+        }
+    }
+}
+
 /// Names each convention that a rule depends on.
 fn needs(rules: &[Rule]) -> Vec<(&'static str, String)> {
     let needs =
@@ -211,6 +233,10 @@ fn needs(rules: &[Rule]) -> Vec<(&'static str, String)> {
     needs.sort();
     needs.dedup_by_key(|(key, _)| *key);
     needs
+}
+
+fn all_caps(policy: &Policy) -> impl Iterator<Item = &Cap> {
+    policy.caps.iter().chain(policy.rules.iter().flat_map(|rule| &rule.caps))
 }
 
 /// Finds which optional facts the policy looks at.
@@ -225,20 +251,33 @@ fn sees(policy: &Policy) -> Sees {
     let (by_report, by_claim) = match policy.trigger.mode {
         TriggerMode::Automatic => (false, false),
         TriggerMode::AfterReport => (true, false),
-        TriggerMode::OnClaim => (false, true),
+        TriggerMode::OnClaim | TriggerMode::OptIn => (false, true),
     };
-    let about_claims = policy.rules.iter().any(|rule| !rule.count.is_about_outage());
+    let counts = |looks: fn(&Count) -> bool| policy.rules.iter().any(|rule| looks(&rule.count));
+    let rates_by_report = policy.conventions.rate_version == VersionSelector::ReportDate
+        && policy.rules.iter().any(|rule| rule.amount.first_day().is_some());
     Sees {
-        fee: any_amount(Amount::sees_fee),
+        fee: any_amount(Amount::sees_fee) || all_caps(policy).any(Cap::sees_fee),
         quota: any_amount(Amount::sees_quota),
         term: any_amount(Amount::sees_term),
         arrears: policy.exclusions.arrears == Cover::Excluded
             || mentions("subscription", "in_arrears"),
-        reports: by_report || Sees::by_report(policy.version_selector),
+        reports: by_report
+            || rates_by_report
+            || Sees::by_report(policy.version_selector)
+            || counts(|count| count.clock == Clock::Report),
         carried: policy.minimum_payout.as_ref().is_some_and(|one| one.below == Below::CarriedOver),
         claims: by_claim
-            || about_claims
+            || counts(|count| {
+                matches!(count.what, Counted::LateAnswerDay { .. } | Counted::RecognisedClaim)
+                    || count.clock == Clock::Claim
+            })
             || mentions("claim", "count")
             || mentions("claim", "answered"),
+        appointments: counts(|count| count.what == Counted::Appointment),
+        activation: counts(|count| count.what == Counted::LateStartDay),
+        journey: counts(|count| count.what == Counted::Passenger),
+        charges: any_amount(Amount::sees_charges),
+        known_day: policy.trigger.deadline.is_some() || counts(|count| count.clock == Clock::Known),
     }
 }

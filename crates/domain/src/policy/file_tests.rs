@@ -83,7 +83,7 @@ fn a_figure_that_cannot_be_right_is_refused() {
     check(
         "calendar_months = 3",
         "calendar_months = 3, days = 90",
-        "exactly one of calendar_months and days",
+        "exactly one of calendar_months, days, billing_cycles",
     );
     check("id = \"late-answer\"", "id = \"outage-days\"", "two rules are called \"outage-days\"");
     check(

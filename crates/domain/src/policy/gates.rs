@@ -59,8 +59,8 @@ pub(crate) fn facts<'a>(reading: &Reading<'_>, view: &'a View<'_>) -> Facts<'a> 
         in_arrears: view.in_arrears,
         cause: cause_name(reading.outage.cause),
         declared: reading.outage.declared,
-        claims: view.claims.len(),
-        answered_claims: view.claims.iter().filter(|claim| claim.answered.is_some()).count(),
+        claims: view.seen.claims.len(),
+        answered_claims: view.seen.claims.iter().filter(|claim| claim.answered.is_some()).count(),
     }
 }
 
@@ -143,7 +143,13 @@ fn untriggered(reading: &Reading<'_>, view: &View<'_>) -> Gate {
             Report::On(day) => too_late(trigger.deadline, view.known_on, day)
                 .map(|last| (format!("reported on {day}, after {last}"), "REPORTED_TOO_LATE")),
         },
-        TriggerMode::OnClaim => match view.claims.first() {
+        TriggerMode::OptIn => match view.seen.claims.first() {
+            None => Some(("nobody opted in".to_owned(), "NOT_OPTED_IN")),
+            Some(claim) => too_late(trigger.deadline, view.known_on, claim.received).map(|last| {
+                (format!("opted in on {}, after {last}", claim.received), "OPTED_IN_TOO_LATE")
+            }),
+        },
+        TriggerMode::OnClaim => match view.seen.claims.first() {
             None => Some(("nothing was claimed".to_owned(), "NOT_CLAIMED")),
             Some(claim) => too_late(trigger.deadline, view.known_on, claim.received).map(|last| {
                 (format!("claimed on {}, after {last}", claim.received), "CLAIMED_TOO_LATE")

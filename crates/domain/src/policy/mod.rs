@@ -4,6 +4,8 @@
 //! `view` -> `gates` -> `amount` (one formula, one file) -> `sheet` -> reason.
 
 mod amount;
+mod calendar;
+mod caps;
 pub mod case;
 mod condition;
 mod context;
@@ -25,6 +27,8 @@ mod minimum;
 #[cfg(test)]
 mod page_tests;
 mod reader;
+#[cfg(test)]
+mod regime_tests;
 mod rule;
 mod sheet;
 mod shipped;
@@ -37,11 +41,16 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-pub use amount::{Amount, FeeShare, PerUnit, Quota, QuotaBase, Term};
+pub use amount::{
+    Amount, ByDistance, ByIndex, FeeShare, PerUnit, Quota, QuotaBase, Term, UptimeCredit,
+    UptimeTerm,
+};
+pub use calendar::Calendar;
+pub use caps::{Cap, CapPer, Most};
 pub use condition::Condition;
-pub use context::{Claim, Context, Granted};
+pub use context::{Activation, Claim, Context, Granted, Journey};
 pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, RestorationDay};
-pub use count::{Count, Unit};
+pub use count::{Clock, Count, Counted, Grace, HourBlock, Unit, UptimeOf, UptimePeriod};
 pub use error::{PolicyError, Refusal};
 pub use evaluator::{Evaluator, IMPACT_LIMIT, ReasonIndex};
 pub use fields::{
@@ -49,7 +58,7 @@ pub use fields::{
     Trigger, TriggerMode, VersionSelector,
 };
 pub use minimum::{Below, MinimumPayout};
-pub use rule::{Cap, Multiplier, PaysIn, Rule};
+pub use rule::{Fund, Multiplier, PaysIn, Rule};
 pub use shipped::{Shipped, shipped};
 
 use crate::facts::Class;
@@ -78,10 +87,14 @@ pub struct Policy {
     settlement: Option<Settlement>,
     multiplier: Option<Multiplier>,
     minimum_payout: Option<MinimumPayout>,
+    caps: Vec<Cap>,
     conditions: Vec<Condition>,
     rules: Vec<Rule>,
     sees: view::Sees,
 }
+
+/// The key in `[components]` that stands for every component that is not named.
+const OTHER_COMPONENTS: &str = "*";
 
 /// How what is owed is settled. It changes no amount; payout and notices read it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,6 +206,12 @@ impl Policy {
 
     fn is_in_force(&self, day: Date) -> bool {
         day >= self.valid_from && self.valid_to.is_none_or(|end| day < end)
+    }
+
+    /// Gives the class of a component: its own, or that of all others.
+    fn class_of(&self, component: &str) -> Option<Class> {
+        let other = || self.components.get(OTHER_COMPONENTS);
+        self.components.get(component).or_else(other).copied()
     }
 
     fn concurrence_with(&self, kind: RemedyKind) -> Concurrence {

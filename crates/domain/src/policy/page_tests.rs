@@ -25,6 +25,23 @@ fn the_example_of_the_page_is_a_policy_and_its_cases_hold() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Every rule of the page stands in the example, each alone, without a fault.
+#[test]
+fn the_rules_of_the_page_are_read() {
+    let (head, _) = block("toml").split_once("[[cap]]").unwrap();
+    let rules = PAGE.split("```toml\n[[rule]]").skip(1);
+    let mut count = 0;
+    for rule in rules {
+        let (rule, _) = rule.split_once("\n```").unwrap();
+        let text = format!("{head}[[rule]]{rule}");
+        let head_needs = text.replace("day_count =", "block = \"completed\"\nday_count =");
+        let policy = Policy::parse("rule.toml", &head_needs);
+        assert!(policy.is_ok(), "{rule}\n{policy:#?}");
+        count += 1;
+    }
+    assert!(count >= 10, "{count}");
+}
+
 #[test]
 fn the_page_names_every_word() {
     fn names<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
@@ -51,6 +68,10 @@ fn the_page_names_every_word() {
         names(super::file::SETTLED_BY),
         names(super::rule::PAYS_IN),
         names(super::count::UNITS),
+        names(super::caps::CAP_PER),
+        names(super::count::CLOCKS),
+        names(super::count::PERIODS),
+        names(super::count::UPTIME_OF),
         names(super::amount::FORMULAS),
     ];
     for word in words.concat() {

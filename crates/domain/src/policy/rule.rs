@@ -1,11 +1,12 @@
 //! One rule of a policy: what it counts, what it gives for that, to whom and up to what.
 
 use super::amount::Amount;
+use super::caps::Cap;
 use super::condition::Condition;
-use super::count::Count;
-use super::fields::{GRADES, Grade, KINDS, PAYERS, SEGMENTS, name_of};
+use super::count::{Count, Counted};
+use super::fields::{KINDS, PAYERS, SEGMENTS};
 use super::reader::Section;
-use crate::facts::Segment;
+use crate::facts::{Cause, Segment};
 use crate::money::{Currency, Money};
 use crate::remedy::{Grant, Payer, RemedyKind};
 use crate::rounding::Exact;
@@ -19,6 +20,8 @@ pub struct Rule {
     pub kind: RemedyKind,
     /// Who bears it.
     pub payer: Payer,
+    /// The part that a fund bears.
+    pub fund: Option<Fund>,
     /// What amounts are given in.
     pub pays_in: PaysIn,
     /// Where it comes from, with a remark where that is doubtful.
@@ -35,6 +38,17 @@ pub struct Rule {
     pub estimate: Option<Money>,
 }
 
+/// The part of a rule that a fund bears: what accrues within the first hours of an interruption.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fund {
+    /// The cause of outages for which it does.
+    pub cause: Cause,
+    /// Within how many hours.
+    pub first_hours: u32,
+    /// Where it comes from.
+    pub source: String,
+}
+
 /// What amounts are given in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum PaysIn {
@@ -48,17 +62,6 @@ pub enum PaysIn {
 
 pub(crate) const PAYS_IN: &[(&str, PaysIn)] =
     &[("money", PaysIn::Money), ("credit", PaysIn::Credit), ("voucher", PaysIn::Voucher)];
-
-/// The most that a rule gives, in all or for one grade.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Cap {
-    /// The grade; none for all together.
-    pub grade: Option<Grade>,
-    /// The most.
-    pub amount: Money,
-    /// Where it comes from.
-    pub source: String,
-}
 
 /// A factor on amounts and caps for one segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -87,13 +90,20 @@ impl Rule {
         let pays_in = section.optional_choice("pays_in", PAYS_IN).unwrap_or(PaysIn::Money);
         let source = read_source(&section);
         let count = section.section("count", "{ unit = \"local_day\" }").and_then(Count::read);
-        let has_grades = count.is_some_and(Count::has_grades);
-        let amount = section
-            .section("amount", "{ formula = \"per_unit\", each = \"6.00\" }")
-            .and_then(|amount| Amount::read(amount, currency, has_grades));
+        let has_grades = count.is_some_and(|count| count.has_grades());
+        let amount = section.section("amount", "{ formula = \"per_unit\", each = \"6.00\" }");
+        let amount =
+            count.zip(amount).and_then(|(count, amount)| Amount::read(amount, currency, &count));
+        let fund = section
+            .optional_section("fund", "{ cause = \"force_majeure\", first_hours = 72 }")
+            .and_then(|fund| Fund::read(fund, count));
         let caps = section.sections("caps", "[{ amount = \"300.00\", source = \"...\" }]");
-        let caps =
+        let caps: Vec<Cap> =
             caps.into_iter().filter_map(|cap| Cap::read(cap, currency, has_grades)).collect();
+        if fund.is_some() && !caps.is_empty() {
+            let what = "a cap on what a fund and the operator share has no stated order";
+            section.fault("caps", what, "write most_hours in the count instead");
+        }
         let conditions = section.sections("condition", "[[rule.condition]]");
         let conditions = conditions.into_iter().filter_map(Condition::read).collect();
         let estimate = section.optional_money("estimate", currency);
@@ -110,6 +120,7 @@ impl Rule {
             id: id?,
             kind: kind?,
             payer,
+            fund,
             pays_in,
             source: source?,
             count: count?,
@@ -121,6 +132,22 @@ impl Rule {
     }
 }
 
+impl Fund {
+    fn read(section: Section<'_, '_>, count: Option<Count>) -> Option<Fund> {
+        let cause = section.choice("cause", super::gates::CAUSES);
+        let first_hours = section.whole("first_hours", "72").and_then(|h| u32::try_from(h).ok());
+        let source = read_source(&section);
+        if let Some(count) = count
+            && !matches!(count.what, Counted::HourBlock(_))
+        {
+            let what = "a fund bears the first hours, but this rule counts no hours";
+            section.fault("first_hours", what, "write count = { unit = \"hour_block\", ... }");
+        }
+        section.finish();
+        Some(Fund { cause: cause?, first_hours: first_hours?, source: source? })
+    }
+}
+
 impl PaysIn {
     /// Makes the grant of an amount.
     pub(crate) fn grant(self, amount: Money) -> Grant {
@@ -129,26 +156,6 @@ impl PaysIn {
             PaysIn::Credit => Grant::Credit(amount),
             PaysIn::Voucher => Grant::Voucher(amount),
         }
-    }
-}
-
-impl Cap {
-    fn read(section: Section<'_, '_>, currency: Currency, has_grades: bool) -> Option<Cap> {
-        let grade = section.optional_choice("grade", GRADES);
-        let amount = section.money("amount", currency);
-        let source = read_source(&section);
-        if grade.is_some() && !has_grades {
-            section.fault("grade", "this rule's count has no grades", "remove grade");
-        }
-        section.finish();
-        Some(Cap { grade, amount: amount?, source: source? })
-    }
-
-    /// Names the cap in a trace.
-    pub(crate) fn text(&self) -> String {
-        let about = self.grade.map_or("", |grade| name_of(GRADES, &grade));
-        let space = if about.is_empty() { "" } else { " " };
-        format!("cap of {}{space}{about}", self.amount).trim_end().to_owned()
     }
 }
 

@@ -46,7 +46,11 @@ impl Sheet {
     }
 
     /// Writes a rule's line and gives what it adds: exact minor units, rounded where lines are.
-    pub(crate) fn draft(&mut self, rule: &Rule, draft: Draft) -> Result<Exact, Refusal> {
+    pub(crate) fn draft(
+        &mut self,
+        (rule, payer): (&Rule, Payer),
+        draft: Draft,
+    ) -> Result<Exact, Refusal> {
         let mut line = TraceLine {
             rule: rule.id.clone(),
             source: rule.source.clone(),
@@ -58,13 +62,17 @@ impl Sheet {
         };
         match draft.value {
             Value::Money(exact) => {
-                let account = (rule.kind, rule.pays_in, rule.payer);
-                line.before_rounding = exact.amount(self.currency.exponent());
+                let account = (rule.kind, rule.pays_in, payer);
                 self.add(account, exact, line)
             }
             Value::Grant(grant) => {
                 self.lines.push(line);
-                self.grants.push(Remedy { kind: rule.kind, grant, payer: rule.payer });
+                self.grants.push(Remedy { kind: rule.kind, grant, payer });
+                Ok(Exact::ZERO)
+            }
+            Value::Nothing(excluded) => {
+                line.excluded = excluded.to_owned();
+                self.lines.push(line);
                 Ok(Exact::ZERO)
             }
         }
@@ -91,6 +99,9 @@ impl Sheet {
         let shown = self.rounding.round(sum).map_err(&out_of_range)?;
         let amount = shown.checked_sub(before.shown).ok_or(crate::rounding::OutOfRange);
         line.amount = Some(Money::new(amount.map_err(&out_of_range)?, self.currency));
+        if line.before_rounding.is_empty() {
+            line.before_rounding = exact.amount(self.currency.exponent());
+        }
         self.sums.insert(account, Sum { exact: sum, shown });
         self.lines.push(line);
         Ok(added)

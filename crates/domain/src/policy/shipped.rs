@@ -13,19 +13,31 @@ pub struct Shipped {
     pub cases: &'static str,
 }
 
+/// Takes a policy and the cases beside it into the program.
+macro_rules! shipped {
+    ($id:literal) => {
+        Shipped {
+            id: $id,
+            file: concat!($id, ".toml"),
+            text: include_str!(concat!("../../policies/", $id, ".toml")),
+            cases: include_str!(concat!("../../policies/", $id, ".cases.json")),
+        }
+    };
+}
+
 const SHIPPED: &[Shipped] = &[
-    Shipped {
-        id: "agcom-347-18",
-        file: "agcom-347-18.toml",
-        text: include_str!("../../policies/agcom-347-18.toml"),
-        cases: include_str!("../../policies/agcom-347-18.cases.json"),
-    },
-    Shipped {
-        id: "libero-2023",
-        file: "libero-2023.toml",
-        text: include_str!("../../policies/libero-2023.toml"),
-        cases: include_str!("../../policies/libero-2023.cases.json"),
-    },
+    shipped!("agcom-347-18"),
+    shipped!("altroconsumo-30"),
+    shipped!("arera-2025"),
+    shipped!("att-guarantee"),
+    shipped!("aws-ec2-region"),
+    shipped!("aws-s3"),
+    shipped!("eu-261"),
+    shipped!("github-sla"),
+    shipped!("google-workspace"),
+    shipped!("libero-2023"),
+    shipped!("ofcom"),
+    shipped!("tkg-58"),
 ];
 
 /// Gives the shipped policies, sorted by id.

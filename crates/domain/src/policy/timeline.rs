@@ -71,7 +71,7 @@ pub(crate) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(policy: &'a Policy, outage: &'a Outage) -> Self {
-        let class = |impact: &Impact| policy.components.get(&impact.component).copied();
+        let class = |impact: &Impact| policy.class_of(&impact.component);
         let mut components: Vec<&str> =
             outage.impacts.iter().map(|impact| impact.component.as_str()).collect();
         components.sort_unstable();
@@ -232,7 +232,8 @@ impl<'a> Reading<'a> {
     }
 
     fn plan_at_start<'s>(&self, subscription: &'s Subscription) -> Option<&'s Period> {
-        let started = self.started?;
+        // What is about no outage, such as an appointment, is about the plan of today.
+        let started = self.started.unwrap_or(Instant::MAX);
         let begun = |period: &&Period| period.window.from <= started;
         subscription.periods.iter().rev().find(begun).or(subscription.periods.first())
     }

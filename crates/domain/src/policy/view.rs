@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::Policy;
-use super::context::{ClaimSeen, Context, Granted};
+use super::context::{ClaimSeen, Context, Granted, Journey};
 use super::fields::{Cover, VersionSelector};
 use super::timeline::{Reading, Timeline};
 use crate::facts::{Class, Segment, Subscription};
@@ -27,6 +27,30 @@ pub(crate) struct Sees {
     pub claims: bool,
     /// What is carried over.
     pub carried: bool,
+    /// Appointments.
+    pub appointments: bool,
+    /// The promised and the real start of the service.
+    pub activation: bool,
+    /// The journey.
+    pub journey: bool,
+    /// Charges.
+    pub charges: bool,
+    /// The day on which the outage was known.
+    pub known_day: bool,
+}
+
+/// What a policy sees of a case's surroundings, in local days.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Seen {
+    /// Sorted, so that their order is not seen.
+    pub claims: Vec<ClaimSeen>,
+    /// The days of appointments, sorted.
+    pub appointments: Vec<Date>,
+    /// The promised day and the real one.
+    pub activation: Option<(Date, Option<Date>)>,
+    pub journey: Option<Journey>,
+    /// The days on which charged periods began, sorted.
+    pub charges: Vec<(Date, Money)>,
 }
 
 /// Who reported the outage first.
@@ -58,19 +82,19 @@ pub(crate) struct View<'a> {
     pub known_on: Option<Date>,
     /// Whether the subscription began while the outage was known, where the policy asks.
     pub joined_knowing: bool,
-    pub claims: &'a [ClaimSeen],
+    pub seen: &'a Seen,
     pub granted: &'a [Granted],
     pub carried: &'a [Granted],
 }
 
 impl<'a> View<'a> {
-    /// Looks at a case. `claims` are the context's, seen by `see_claims`.
+    /// Looks at a case. `seen` is the context's, by `see`.
     pub(crate) fn new(
         reading: &Reading<'_>,
         subscription: &'a Subscription,
         context: &Context<'a>,
         (timeline_number, timeline): (u32, &'a Timeline),
-        claims: &'a [ClaimSeen],
+        seen: &'a Seen,
     ) -> View<'a> {
         let policy = reading.policy;
         let known_at = context.known_at.or(reading.started);
@@ -85,9 +109,9 @@ impl<'a> View<'a> {
             quota_bytes: subscription.quota_bytes.filter(|_| policy.sees.quota),
             term_end: subscription.term_end.filter(|_| policy.sees.term),
             report: report(reading, context),
-            known_on: known_at.filter(|_| policy.trigger.deadline.is_some()).map(day),
+            known_on: known_at.filter(|_| policy.sees.known_day).map(day),
             joined_knowing: joined_knowing(policy, subscription, known_at),
-            claims,
+            seen,
             granted: context.granted,
             carried: if policy.sees.carried { context.carried } else { &[] },
         }
@@ -112,7 +136,7 @@ impl<'a> View<'a> {
             report,
             known_on,
             joined_knowing,
-            claims,
+            seen,
             granted,
             carried,
         } = self;
@@ -136,12 +160,7 @@ impl<'a> View<'a> {
             }
         }
         write_option(key, known_on.map(date_bytes));
-        write_count(key, claims.len());
-        for claim in *claims {
-            key.extend(date_bytes(claim.received));
-            write_option(key, claim.answered.map(date_bytes));
-            write_money(key, claim.recognised);
-        }
+        seen.write_key(key);
         for list in [granted, carried] {
             write_count(key, list.len());
             for one in *list {
@@ -153,23 +172,60 @@ impl<'a> View<'a> {
     }
 }
 
-/// Turns claims into local days, sorted, so that their order is not seen.
-pub(crate) fn see_claims(policy: &Policy, context: &Context<'_>) -> Vec<ClaimSeen> {
-    if !policy.sees.claims {
-        return Vec::new();
-    }
+/// Turns a case's surroundings into local days, as far as the policy looks at them.
+pub(crate) fn see(policy: &Policy, context: &Context<'_>) -> Seen {
+    let sees = policy.sees;
     let day = |instant: Instant| policy.zone.to_datetime(instant).date();
-    let mut seen: Vec<ClaimSeen> = context
-        .claims
-        .iter()
-        .map(|claim| ClaimSeen {
+    let mut seen = Seen::default();
+    if sees.claims {
+        seen.claims.extend(context.claims.iter().map(|claim| ClaimSeen {
             received: day(claim.received),
             answered: claim.answered.map(day),
             recognised: claim.recognised,
-        })
-        .collect();
-    seen.sort_unstable();
+        }));
+        seen.claims.sort_unstable();
+    }
+    if sees.appointments {
+        seen.appointments.extend(context.missed_appointments.iter().map(|at| day(*at)));
+        seen.appointments.sort_unstable();
+    }
+    let activation = context.activation.filter(|_| sees.activation);
+    seen.activation = activation.map(|one| (day(one.promised), one.done.map(day)));
+    seen.journey = context.journey.filter(|_| sees.journey);
+    if sees.charges {
+        seen.charges.extend(context.charges.iter().map(|(at, money)| (day(*at), *money)));
+        seen.charges.sort_unstable();
+    }
     seen
+}
+
+impl Seen {
+    /// Writes all of it as bytes.
+    fn write_key(&self, key: &mut Vec<u8>) {
+        let Seen { claims, appointments, activation, journey, charges } = self;
+        write_count(key, claims.len());
+        for claim in claims {
+            key.extend(date_bytes(claim.received));
+            write_option(key, claim.answered.map(date_bytes));
+            write_money(key, claim.recognised);
+        }
+        write_count(key, appointments.len());
+        key.extend(appointments.iter().flat_map(|day| date_bytes(*day)));
+        write_option(key, activation.map(|(promised, _)| date_bytes(promised)));
+        write_option(key, activation.and_then(|(_, done)| done).map(date_bytes));
+        key.push(u8::from(journey.is_some()));
+        if let Some(Journey { distance_km, intra_eu, delay_minutes, passengers }) = journey {
+            for number in [distance_km, delay_minutes, passengers] {
+                key.extend(number.to_be_bytes());
+            }
+            key.push(u8::from(*intra_eu));
+        }
+        write_count(key, charges.len());
+        for (day, money) in charges {
+            key.extend(date_bytes(*day));
+            write_money(key, Some(*money));
+        }
+    }
 }
 
 fn report(reading: &Reading<'_>, context: &Context<'_>) -> Report {

@@ -55,8 +55,7 @@ impl FeeShare {
         }
         let mut drafts = Vec::new();
         for (rate, days) in days.into_values() {
-            let rate = rate.times(given.factor).and_then(|rate| given.rounding.unit(rate));
-            let rate = rate.map_err(&out_of_range)?;
+            let rate = given.unit_amount(rate.times(given.factor).map_err(&out_of_range)?)?;
             let count = i64::try_from(days.len()).unwrap_or(i64::MAX);
             let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
             let ranges = day_ranges(days.into_iter());

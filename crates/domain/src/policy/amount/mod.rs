@@ -2,19 +2,30 @@
 //!
 //! Formulas are typed: a policy file names one and its figures, and never writes an expression over money.
 
+mod by_index;
+mod dated;
 mod fee_share;
+mod journey;
 mod per_unit;
 mod quota;
+mod recognised;
 mod term;
+mod tiers;
+mod uptime_credit;
+mod uptime_term;
 
 use jiff::civil::Date;
 
+pub use by_index::ByIndex;
 pub use fee_share::FeeShare;
+pub use journey::ByDistance;
 pub use per_unit::PerUnit;
 pub use quota::{Quota, QuotaBase};
 pub use term::Term;
+pub use uptime_credit::UptimeCredit;
+pub use uptime_term::UptimeTerm;
 
-use super::count::Unit;
+use super::count::{Count, Counted, Grace, Unit};
 use super::error::Refusal;
 use super::fields::{Grade, Rounding};
 use super::reader::Section;
@@ -28,14 +39,24 @@ use crate::rounding::Exact;
 /// A formula with its figures.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Amount {
-    /// A rate for each unit, by grade.
+    /// A rate for each unit, by grade and time.
     PerUnit(PerUnit),
+    /// A rate for each unit, by its place in its row.
+    ByIndex(ByIndex),
     /// The fee of each counted day.
     FeeShare(FeeShare),
     /// More storage.
     Quota(Quota),
     /// A longer term.
     Term(Term),
+    /// A percentage of charges, by uptime.
+    UptimeCredit(UptimeCredit),
+    /// Days of term, by uptime.
+    UptimeTerm(UptimeTerm),
+    /// An amount for each passenger, by distance and delay.
+    ByDistance(ByDistance),
+    /// The damages that were recognised.
+    Recognised,
 }
 
 /// A line of a reason before caps and rounding.
@@ -57,9 +78,12 @@ pub(crate) enum Value {
     Money(Exact),
     /// Something that is no money.
     Grant(Grant),
+    /// Nothing, and the reason in UPPER_SNAKE.
+    Nothing(&'static str),
 }
 
 /// What a formula is given.
+#[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub rule: &'a Rule,
     pub view: &'a View<'a>,
@@ -71,38 +95,68 @@ pub(crate) struct Given<'a> {
     pub factor_text: &'a str,
     pub rounding: Rounding,
     pub currency: Currency,
+    /// The day that chooses among dated rates; none where each unit's own does.
+    pub rate_day: Option<Date>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FormulaName {
-    FeeShare,
     PerUnit,
+    ByIndex,
+    FeeShare,
     Quota,
     Term,
+    UptimeCredit,
+    UptimeTerm,
+    ByDistance,
+    Recognised,
 }
 
 pub(crate) const FORMULAS: &[(&str, FormulaName)] = &[
     ("per_unit", FormulaName::PerUnit),
+    ("by_index", FormulaName::ByIndex),
     ("fee_share", FormulaName::FeeShare),
     ("quota", FormulaName::Quota),
     ("term", FormulaName::Term),
+    ("uptime_credit", FormulaName::UptimeCredit),
+    ("uptime_term", FormulaName::UptimeTerm),
+    ("by_distance", FormulaName::ByDistance),
+    ("recognised", FormulaName::Recognised),
 ];
 
 impl Amount {
-    /// Reads the formula; `has_grades` says whether every grade needs a rate.
+    /// Reads the formula for what is counted. A formula that does not fit the count is refused.
     pub(crate) fn read(
         section: Section<'_, '_>,
         currency: Currency,
-        has_grades: bool,
+        count: &Count,
     ) -> Option<Amount> {
-        let amount = match section.choice("formula", FORMULAS)? {
+        let name = section.choice("formula", FORMULAS)?;
+        let first = match count.grace {
+            Grace::CalendarDays(days) => days + 1,
+            Grace::None | Grace::WorkingDays(..) => 1,
+        };
+        let amount = match name {
             FormulaName::PerUnit => {
-                PerUnit::read(&section, currency, has_grades).map(Amount::PerUnit)
+                PerUnit::read(&section, currency, count.has_grades()).map(Amount::PerUnit)
             }
+            FormulaName::ByIndex => ByIndex::read(&section, currency, first).map(Amount::ByIndex),
             FormulaName::FeeShare => FeeShare::read(&section).map(Amount::FeeShare),
             FormulaName::Quota => Quota::read(&section).map(Amount::Quota),
             FormulaName::Term => Term::read(&section).map(Amount::Term),
+            FormulaName::UptimeCredit => {
+                UptimeCredit::read(&section, currency).map(Amount::UptimeCredit)
+            }
+            FormulaName::UptimeTerm => UptimeTerm::read(&section).map(Amount::UptimeTerm),
+            FormulaName::ByDistance => ByDistance::read(&section, currency).map(Amount::ByDistance),
+            FormulaName::Recognised => Some(Amount::Recognised),
         };
+        if !name.fits(count.what) {
+            let formula = name_of_formula(name);
+            let unit = super::count::unit_word(count.what);
+            let what = format!("{formula:?} cannot be given for a count of {unit:?}");
+            section.fault("formula", what, format!("choose a formula for {unit:?}"));
+        }
         section.finish();
         amount
     }
@@ -111,17 +165,28 @@ impl Amount {
     pub(crate) fn drafts(&self, given: &Given<'_>) -> Result<Vec<Draft>, Refusal> {
         match self {
             Amount::PerUnit(formula) => formula.drafts(given),
+            Amount::ByIndex(formula) => formula.drafts(given),
             Amount::FeeShare(formula) => formula.drafts(given),
             Amount::Quota(formula) => formula.drafts(given),
             Amount::Term(formula) => Ok(formula.drafts(given)),
+            Amount::UptimeCredit(formula) => formula.drafts(given),
+            Amount::UptimeTerm(formula) => formula.drafts(given),
+            Amount::ByDistance(formula) => formula.drafts(given),
+            Amount::Recognised => recognised::drafts(given),
         }
     }
 
     /// Says whether the formula looks at the fee of a plan.
     pub(crate) fn sees_fee(&self) -> bool {
         match self {
-            Amount::FeeShare(_) => true,
-            Amount::PerUnit(_) | Amount::Quota(_) | Amount::Term(_) => false,
+            Amount::FeeShare(_) | Amount::UptimeCredit(_) => true,
+            Amount::ByIndex(formula) => formula.sees_fee(),
+            Amount::PerUnit(_)
+            | Amount::Quota(_)
+            | Amount::Term(_)
+            | Amount::UptimeTerm(_)
+            | Amount::ByDistance(_)
+            | Amount::Recognised => false,
         }
     }
 
@@ -130,16 +195,54 @@ impl Amount {
         matches!(self, Amount::Quota(_))
     }
 
+    /// Says whether the formula looks at charges.
+    pub(crate) fn sees_charges(&self) -> bool {
+        matches!(self, Amount::UptimeCredit(_))
+    }
+
     /// Says whether the formula looks at the end of the paid term.
     pub(crate) fn sees_term(&self) -> bool {
-        matches!(self, Amount::Term(_))
+        matches!(self, Amount::Term(_) | Amount::UptimeTerm(_))
     }
 
     /// Says whether what is given has no price, so that comparing it needs an estimate.
     pub(crate) fn needs_estimate(&self) -> bool {
+        matches!(self, Amount::Quota(_) | Amount::Term(_) | Amount::UptimeTerm(_))
+    }
+
+    /// Gives the first day with a rate, where the rates are dated.
+    pub(crate) fn first_day(&self) -> Option<Date> {
         match self {
-            Amount::Quota(_) | Amount::Term(_) => true,
-            Amount::PerUnit(_) | Amount::FeeShare(_) => false,
+            Amount::PerUnit(formula) => formula.first_day(),
+            Amount::ByIndex(_)
+            | Amount::FeeShare(_)
+            | Amount::Quota(_)
+            | Amount::Term(_)
+            | Amount::UptimeCredit(_)
+            | Amount::UptimeTerm(_)
+            | Amount::ByDistance(_)
+            | Amount::Recognised => None,
+        }
+    }
+}
+
+fn name_of_formula(name: FormulaName) -> &'static str {
+    super::fields::name_of(FORMULAS, &name)
+}
+
+impl FormulaName {
+    /// Says whether the formula makes sense for what is counted.
+    fn fits(self, what: Counted) -> bool {
+        let uptime = matches!(what, Counted::Uptime(_));
+        match self {
+            FormulaName::UptimeCredit | FormulaName::UptimeTerm => uptime,
+            FormulaName::ByDistance => what == Counted::Passenger,
+            FormulaName::Recognised => what == Counted::RecognisedClaim,
+            FormulaName::Quota | FormulaName::Term => what == Counted::Outage,
+            FormulaName::FeeShare => {
+                matches!(what, Counted::LocalDay | Counted::WorkingDay(_) | Counted::Midnight)
+            }
+            FormulaName::PerUnit | FormulaName::ByIndex => !uptime,
         }
     }
 }
@@ -162,14 +265,27 @@ impl Given<'_> {
     pub(crate) fn fee_of(&self, unit: &Unit) -> Result<Option<(Money, FeePeriod)>, Refusal> {
         let seen = self.view.timeline.plans.get(usize::from(unit.plan));
         let fee = seen.and_then(|seen| seen.fee);
-        if let Some((fee, _)) = fee.filter(|(fee, _)| fee.currency != self.currency) {
-            return Err(Refusal::OtherCurrency {
-                what: "the fee".to_owned(),
-                found: fee.currency.to_string(),
-                wanted: self.currency.to_string(),
-            });
+        if let Some((fee, _)) = fee {
+            self.same_currency("the fee", fee)?;
         }
         Ok(fee)
+    }
+
+    /// Refuses an amount in another currency.
+    pub(crate) fn same_currency(&self, what: &str, money: Money) -> Result<(), Refusal> {
+        if money.currency == self.currency {
+            return Ok(());
+        }
+        Err(Refusal::OtherCurrency {
+            what: what.to_owned(),
+            found: money.currency.to_string(),
+            wanted: self.currency.to_string(),
+        })
+    }
+
+    /// Gives the day that chooses a unit's rate.
+    pub(crate) fn rate_day(&self, unit: &Unit) -> Date {
+        self.rate_day.unwrap_or(unit.day)
     }
 
     /// Multiplies by the multiplier.

@@ -1,97 +1,79 @@
-//! A rate for each counted unit, by grade.
+//! A rate for each counted unit, by grade and by time.
 //!
-//! AGCOM 347/18/CONS, annex A: 6.00 EUR for each day of a total outage, 3.00 for each day of a degraded one.
+//! AGCOM 347/18/CONS, annex A: 6.00 EUR for each day of a total outage, 3.00 for each day of a degraded one. Ofcom: a
+//! daily rate that changes each April.
 
+use std::collections::BTreeMap;
+
+use super::dated::{Dated, Step};
 use super::{Draft, Given, Value, day_ranges};
-use crate::money::{Currency, Money};
+use crate::money::Currency;
 use crate::policy::count::Unit;
 use crate::policy::error::Refusal;
 use crate::policy::fields::Grade;
 use crate::policy::reader::Section;
 use crate::rounding::Exact;
 
-/// A rate per unit for each grade.
+/// A rate per unit for each grade, over time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PerUnit {
-    /// The rates of free, accessory, degraded and total units, in the order of `Grade::ALL`.
-    rates: [Money; 4],
+    rates: Dated,
 }
 
 impl PerUnit {
-    /// Reads either `each`, or a rate for every grade: a grade without a rate would be a silent nothing.
     pub(super) fn read(
         section: &Section<'_, '_>,
         currency: Currency,
         has_grades: bool,
     ) -> Option<PerUnit> {
-        let rate = |key| section.optional_money(key, currency);
-        let by_grade = [rate("free"), rate("accessory"), rate("degraded"), rate("total")];
-        let each = rate("each");
-        let unread = |key, rate: Option<Money>| rate.is_none() && section.has(key);
-        let names = ["free", "accessory", "degraded", "total", "each"];
-        if names.into_iter().zip(by_grade.into_iter().chain([each])).any(|(k, r)| unread(k, r)) {
-            return None; // The wrong figure is a fault already; that it covers nothing would be a second one.
-        }
-        match (each, by_grade) {
-            (Some(each), [None, None, None, None]) => Some(PerUnit { rates: [each; 4] }),
-            (None, [Some(free), Some(accessory), Some(degraded), Some(total)]) if has_grades => {
-                Some(PerUnit { rates: [free, accessory, degraded, total] })
-            }
-            (Some(_), _) => {
-                section.fault(
-                    "each",
-                    "\"each\" stands beside rates of grades",
-                    "keep one of the two",
-                );
-                None
-            }
-            (None, _) if has_grades => {
-                let what = "the rates do not cover every grade: free, accessory, degraded, total";
-                section.fault("formula", what, "write all four rates, or each = \"6.00\"");
-                None
-            }
-            (None, _) => {
-                let what = "this count has no grades";
-                section.fault("formula", what, "write one rate: each = \"2.50\"");
-                None
-            }
-        }
+        Dated::read(section, currency, has_grades).map(|rates| PerUnit { rates })
     }
 
-    pub(super) fn drafts(&self, given: &Given<'_>) -> Result<Vec<Draft>, Refusal> {
-        let mut drafts = Vec::new();
-        for (grade, rate) in Grade::ALL.iter().zip(&self.rates).rev() {
-            let units: Vec<&Unit> =
-                given.units.iter().filter(|unit| unit.grade == *grade).collect();
-            if units.is_empty() {
-                continue;
-            }
-            let out_of_range = Refusal::out_of_range(&given.rule.id);
-            let rate = given.rounding.unit(given.multiplied(*rate)?).map_err(&out_of_range)?;
-            let count = i64::try_from(units.len()).unwrap_or(i64::MAX);
-            let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
-            let days = day_ranges(units.iter().map(|unit| unit.day));
-            let what = if given.rule.count.has_grades() {
-                format!("{}, {days}", given.what_failed(*grade))
-            } else {
-                days
-            };
-            drafts.push(Draft {
-                text: format!("{what}{}", given.factor_text),
-                quantity: count.to_string(),
-                unit: given.unit_name,
-                rate: rate.amount(given.currency.exponent()),
-                grade: given.rule.count.has_grades().then_some(*grade),
-                value: Value::Money(exact),
-            });
-        }
-        Ok(drafts)
+    /// Gives the first day with a rate.
+    pub(crate) fn first_day(&self) -> Option<jiff::civil::Date> {
+        self.rates.first_day()
     }
+
+    /// Gives a line for each grade and rate, from the highest grade and the first rate.
+    pub(super) fn drafts(&self, given: &Given<'_>) -> Result<Vec<Draft>, Refusal> {
+        let mut lines: BTreeMap<(std::cmp::Reverse<Grade>, &Step), Vec<&Unit>> = BTreeMap::new();
+        for unit in given.units {
+            let day = given.rate_day(unit);
+            let Some(step) = self.rates.on(day) else {
+                return Err(Refusal::NoRate { rule: given.rule.id.clone(), day });
+            };
+            lines.entry((std::cmp::Reverse(unit.grade), step)).or_default().push(unit);
+        }
+        let draft = |((grade, step), units): ((std::cmp::Reverse<Grade>, &Step), Vec<&Unit>)| {
+            line(given, grade.0, step, &units)
+        };
+        lines.into_iter().map(draft).collect()
+    }
+}
+
+fn line(given: &Given<'_>, grade: Grade, step: &Step, units: &[&Unit]) -> Result<Draft, Refusal> {
+    let out_of_range = Refusal::out_of_range(&given.rule.id);
+    let rate = given.multiplied(step.rates[grade as usize])?;
+    let rate = given.unit_amount(rate)?;
+    let count = i64::try_from(units.len()).unwrap_or(i64::MAX);
+    let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
+    let days = day_ranges(units.iter().map(|unit| unit.day));
+    let graded = crate::policy::count::has_grades(given.rule.count.what);
+    let what = if graded { format!("{}, {days}", given.what_failed(grade)) } else { days };
+    let remark = step.remark.as_ref().map_or_else(String::new, |remark| format!("; {remark}"));
+    Ok(Draft {
+        text: format!("{what}{}{remark}", given.factor_text),
+        quantity: count.to_string(),
+        unit: given.unit_name,
+        rate: rate.amount(given.currency.exponent()),
+        grade: graded.then_some(grade),
+        value: Value::Money(exact),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::check;
+    use super::super::testing::{check, faults};
 
     const RATES: &str = r#"{ formula = "per_unit", free = "1.00", accessory = "2.50", degraded = "3.00", total = "6.00" }"#;
 
@@ -102,5 +84,27 @@ mod tests {
         check(RATES, "local_day", &[("free", 5), ("accessory", 5)], &["12.50", "5.00"]);
         check(RATES, "local_day", &[], &[]);
         check(r#"{ formula = "per_unit", each = "30.00" }"#, "outage", &[("total", 1)], &["30.00"]);
+    }
+
+    /// Units begin on 23 January 2023.
+    #[test]
+    fn a_unit_has_the_rate_of_its_day() {
+        let table = r#"{ formula = "per_unit", rates = [{ from = 2020-01-01, each = "1.00" }, { from = 2023-01-25, each = "2.00" }] }"#;
+        check(table, "local_day", &[("total", 4)], &["2.00", "4.00"]);
+        let indexed = r#"{ formula = "per_unit", indexed = { from = 2020-01-01, each = "25.00", rounding = "half_up", steps = [{ from = 2023-01-01, percent = "0.7" }] } }"#;
+        check(indexed, "outage", &[("total", 1)], &["25.18"]);
+    }
+
+    #[test]
+    fn a_table_with_a_hole_is_refused() {
+        let table = |second: &str| {
+            format!(
+                r#"{{ formula = "per_unit", rates = [{{ from = 2020-01-01, to = 2021-01-01, each = "1.00" }}, {{ {second}, each = "2.00" }}] }}"#
+            )
+        };
+        faults(&table("from = 2021-01-01"), "local_day", &[]);
+        faults(&table("from = 2021-02-01"), "local_day", &["a hole"]);
+        faults(&table("from = 2020-12-01"), "local_day", &["an overlap"]);
+        faults(&table("from = 2021-01-01, to = 2022-01-01"), "local_day", &["nothing follows"]);
     }
 }

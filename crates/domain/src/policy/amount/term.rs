@@ -10,13 +10,18 @@ use crate::policy::reader::Section;
 use crate::remedy::Grant;
 
 /// Months, then days, added to the term.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Term {
     months: u32,
     days: u32,
 }
 
 impl Term {
+    /// Makes a term of days alone.
+    pub(super) fn of_days(days: u32) -> Term {
+        Term { months: 0, days }
+    }
+
     pub(super) fn read(section: &Section<'_, '_>) -> Option<Term> {
         let months = section.optional_whole("months", "6").unwrap_or(0);
         let days = section.optional_whole("days", "15").unwrap_or(0);
@@ -35,20 +40,7 @@ impl Term {
             return Vec::new();
         }
         let Term { months, days } = *self;
-        let new_end = given.view.term_end.and_then(|end| extended(end, months, days));
-        let length = match (months, days) {
-            (months, 0) => format!("{months} months"),
-            (0, days) => format!("{days} days"),
-            (months, days) => format!("{months} months and {days} days"),
-        };
-        let text = match (given.view.term_end, new_end) {
-            (Some(end), Some(new_end)) => {
-                format!("the term runs {length} longer, from {end} to {new_end}")
-            }
-            (Some(_) | None, _) => {
-                format!("the term runs {length} longer; its end is not known here")
-            }
-        };
+        let (new_end, text) = extended_text(given, *self);
         vec![Draft {
             text,
             quantity: String::new(),
@@ -58,6 +50,26 @@ impl Term {
             value: Value::Grant(Grant::Term { months, days, new_end }),
         }]
     }
+}
+
+/// Gives the new end, where the old one is known, and what the trace says of it.
+pub(super) fn extended_text(given: &Given<'_>, by: Term) -> (Option<Date>, String) {
+    let Term { months, days } = by;
+    let new_end = given.view.term_end.and_then(|end| extended(end, months, days));
+    let length = match (months, days) {
+        (months, 0) => format!("{months} months"),
+        (0, days) => format!("{days} days"),
+        (months, days) => format!("{months} months and {days} days"),
+    };
+    let text = match (given.view.term_end, new_end) {
+        (Some(end), Some(new_end)) => {
+            format!("the term runs {length} longer, from {end} to {new_end}")
+        }
+        (Some(_) | None, _) => {
+            format!("the term runs {length} longer; its end is not known here")
+        }
+    };
+    (new_end, text)
 }
 
 /// Adds calendar months with end-of-month clamp, then days; none beyond the calendar.

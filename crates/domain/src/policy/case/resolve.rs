@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::super::Policy;
-use super::super::context::{Claim, Context, Granted};
+use super::super::context::{Activation, Claim, Context, Granted, Journey};
 use super::super::conventions::{
     ACCESSORIES, BLOCKS, DAY_COUNTS, Overrides, RESTORATION_DAYS, SIGNED_KNOWING, minutes,
 };
@@ -14,8 +14,9 @@ use super::super::fields::{
 use super::super::gates::CAUSES;
 use super::super::suggest::nearest;
 use super::input::{
-    AmountInput, CaseInput, ClaimInput, ConventionsInput, GrantedInput, ImpactInput, OutageInput,
-    PeriodInput, SubscriptionInput,
+    ActivationInput, AmountInput, AppointmentInput, CaseInput, ChargeInput, ClaimInput,
+    ConventionsInput, GrantedInput, ImpactInput, JourneyInput, OutageInput, PeriodInput,
+    SubscriptionInput,
 };
 use super::refused::Refused;
 use crate::facts::{
@@ -41,6 +42,14 @@ pub struct Case {
     pub carried: Vec<Granted>,
     /// When it was known.
     pub known_at: Option<Instant>,
+    /// When appointments were missed, or cancelled at short notice.
+    pub missed_appointments: Vec<Instant>,
+    /// The promised start of the service, and the real one.
+    pub activation: Option<Activation>,
+    /// The journey.
+    pub journey: Option<Journey>,
+    /// What was charged, by the start of its period.
+    pub charges: Vec<(Instant, Money)>,
     /// What the case reads otherwise than the policy.
     pub overrides: Overrides,
 }
@@ -65,7 +74,7 @@ impl Case {
     /// `AMBIGUOUS_LOCAL_TIME`, `ABSENT_LOCAL_TIME`, `INVALID_CASE`, each naming the field.
     pub fn read(input: &CaseInput, policy: &Policy) -> Result<Case, Refused> {
         let place = Place { zone: policy.zone(), currency: policy.currency() };
-        check_other_facts(&place, input)?;
+        place.check_invoices(input)?;
         let reports = input.reports.iter().map(|report| place.time("reports.at", &report.at));
         let claims = input.claims.iter().map(|claim| place.claim(claim));
         let granted = input.granted.iter().map(|one| place.granted("granted", one));
@@ -78,6 +87,10 @@ impl Case {
             granted: granted.collect::<Result<_, _>>()?,
             carried: carried.collect::<Result<_, _>>()?,
             known_at: place.optional_time("known_at", input.known_at.as_deref())?,
+            missed_appointments: place.appointments(&input.appointments)?,
+            activation: input.activation.as_ref().map(|one| place.activation(one)).transpose()?,
+            journey: input.journey.as_ref().map(journey).transpose()?,
+            charges: place.charges(&input.charges)?,
             overrides: overrides(&input.conventions)?,
         })
     }
@@ -91,37 +104,56 @@ impl Case {
             granted: &self.granted,
             carried: &self.carried,
             known_at: self.known_at,
+            missed_appointments: &self.missed_appointments,
+            activation: self.activation,
+            journey: self.journey,
+            charges: &self.charges,
         }
     }
 }
 
-/// Checks the fields that only other policies look at, so that a slip in them is not passed over.
-fn check_other_facts(place: &Place<'_>, input: &CaseInput) -> Result<(), Refused> {
-    for appointment in &input.appointments {
-        place.time("appointments.on", &appointment.on)?;
-        word("appointments.outcome", &appointment.outcome, OUTCOMES)?;
+fn journey(input: &JourneyInput) -> Result<Journey, Refused> {
+    let JourneyInput { distance_km, intra_eu, delay_minutes, passengers } = *input;
+    let passengers = passengers.unwrap_or(1);
+    if !(1..=1_000).contains(&passengers) {
+        return Err(Refused::invalid("journey.passengers", "give 1 to 1000"));
     }
-    if let Some(activation) = &input.activation {
-        place.time("activation.promised", &activation.promised)?;
-        place.optional_time("activation.done", activation.done.as_deref())?;
-    }
-    if let Some(journey) = &input.journey
-        && journey.passengers == Some(0)
-    {
-        return Err(Refused::invalid("journey.passengers", "0: give at least 1"));
-    }
-    for charge in &input.charges {
-        place.window("charges", &charge.from, Some(&charge.to))?;
-        place.money("charges", &charge.amount, &charge.currency)?;
-    }
-    for invoice in &input.invoices {
-        place.time("invoices.on", &invoice.on)?;
-        place.money("invoices", &invoice.amount, &invoice.currency)?;
-    }
-    Ok(())
+    Ok(Journey { distance_km, intra_eu, delay_minutes, passengers })
 }
 
 impl Place<'_> {
+    /// Both outcomes, missed and short notice, are compensated alike.
+    fn appointments(&self, inputs: &[AppointmentInput]) -> Result<Vec<Instant>, Refused> {
+        let read = |input: &AppointmentInput| {
+            word("appointments.outcome", &input.outcome, OUTCOMES)?;
+            self.time("appointments.on", &input.on)
+        };
+        inputs.iter().map(read).collect()
+    }
+
+    fn activation(&self, input: &ActivationInput) -> Result<Activation, Refused> {
+        let promised = self.time("activation.promised", &input.promised)?;
+        let done = self.optional_time("activation.done", input.done.as_deref())?;
+        Ok(Activation { promised, done })
+    }
+
+    fn charges(&self, inputs: &[ChargeInput]) -> Result<Vec<(Instant, Money)>, Refused> {
+        let read = |input: &ChargeInput| {
+            let window = self.window("charges", &input.from, Some(&input.to))?;
+            Ok((window.from, self.money("charges", &input.amount, &input.currency)?))
+        };
+        inputs.iter().map(read).collect()
+    }
+
+    /// Invoices change no amount, only how it is settled; a slip in them is refused all the same.
+    fn check_invoices(&self, input: &CaseInput) -> Result<(), Refused> {
+        for invoice in &input.invoices {
+            self.time("invoices.on", &invoice.on)?;
+            self.money("invoices", &invoice.amount, &invoice.currency)?;
+        }
+        Ok(())
+    }
+
     fn time(&self, field: &str, text: &str) -> Result<Instant, Refused> {
         parse_instant(text, self.zone).map_err(|error| Refused::time(field, &error))
     }

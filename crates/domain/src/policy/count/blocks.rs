@@ -47,11 +47,8 @@ pub(crate) fn count(
     for stretch in stretches {
         let mut from = stretch.from;
         while from < stretch.to {
-            let begun = Unit {
-                day: zone.to_datetime(from).date(),
-                grade: stretch.grade,
-                plan: stretch.plan,
-            };
+            let day = zone.to_datetime(from).date();
+            let begun = Unit::of_day(day, stretch.grade, stretch.plan);
             let unit = open.map_or(begun, |unit| {
                 if stretch.grade > unit.grade { Unit { day: unit.day, ..begun } } else { unit }
             });

@@ -9,19 +9,25 @@ use jiff::civil::Date;
 use super::super::context::ClaimSeen;
 use super::super::fields::Grade;
 use super::super::reader::Section;
-use super::{Count, Nothing, Unit};
+use super::{Counted, LeftOut, Selected, Unit};
 
-pub(crate) fn read(section: &Section<'_, '_>) -> Option<Count> {
+pub(super) fn read(section: &Section<'_, '_>) -> Option<Counted> {
     let days = section.whole("due_days", "45")?;
     let due_days = u32::try_from(days).ok().filter(|days| *days <= 3_650);
     if due_days.is_none() {
         section.fault("due_days", format!("due_days is {days}"), "write up to 3650 days");
     }
-    due_days.map(|due_days| Count::LateAnswerDay { due_days })
+    due_days.map(|due_days| Counted::LateAnswerDay { due_days })
 }
 
-/// Counts the late days of the answered claim that waited longest.
-pub(crate) fn count(due_days: u32, claims: &[ClaimSeen]) -> Vec<Unit> {
+/// Counts the late days of the answered claim that waited longest, or says why no day was late.
+pub(super) fn count(due_days: u32, claims: &[ClaimSeen]) -> Selected {
+    let units = late_days(due_days, claims);
+    let left_out = if units.is_empty() { vec![nothing(due_days, claims)] } else { Vec::new() };
+    Selected { units, left_out }
+}
+
+fn late_days(due_days: u32, claims: &[ClaimSeen]) -> Vec<Unit> {
     let late = claims.iter().filter_map(|claim| {
         let answered = claim.answered?;
         let due = due(claim.received, due_days)?;
@@ -34,24 +40,24 @@ pub(crate) fn count(due_days: u32, claims: &[ClaimSeen]) -> Vec<Unit> {
     while day < answered {
         let Ok(next) = day.tomorrow() else { break };
         day = next;
-        units.push(Unit { day, grade: Grade::Total, plan: 0 });
+        units.push(Unit::of_day(day, Grade::Total, 0));
     }
     units
 }
 
 /// Explains why no day was late.
-pub(crate) fn nothing(due_days: u32, claims: &[ClaimSeen]) -> Nothing {
+fn nothing(due_days: u32, claims: &[ClaimSeen]) -> LeftOut {
     let unanswered = claims.iter().any(|claim| claim.answered.is_none());
     if claims.is_empty() {
         let text = "no claim was received".to_owned();
-        Nothing { excluded: "NO_CLAIM", text }
+        LeftOut { excluded: "NO_CLAIM", text }
     } else if unanswered {
         let text =
             "a claim is not answered yet; a late answer is counted once it is given".to_owned();
-        Nothing { excluded: "NOT_ANSWERED", text }
+        LeftOut { excluded: "NOT_ANSWERED", text }
     } else {
         let text = format!("every claim was answered within {due_days} days");
-        Nothing { excluded: "ANSWERED_IN_TIME", text }
+        LeftOut { excluded: "ANSWERED_IN_TIME", text }
     }
 }
 
@@ -76,7 +82,7 @@ mod tests {
             recognised: None,
         };
         let claims: Vec<ClaimSeen> = claims.iter().map(seen).collect();
-        assert_eq!(count(45, &claims).len(), days);
+        assert_eq!(count(45, &claims).units.len(), days);
     }
 
     #[test]

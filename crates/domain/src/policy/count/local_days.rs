@@ -42,7 +42,7 @@ pub(crate) fn count(
     }
     let mut units: Vec<Unit> = days
         .into_iter()
-        .map(|((_, day), (grade, Reverse(plan)))| Unit { day, grade, plan })
+        .map(|((_, day), (grade, Reverse(plan)))| Unit::of_day(day, grade, plan))
         .collect();
     units.sort_unstable();
     units

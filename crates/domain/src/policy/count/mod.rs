@@ -1,16 +1,39 @@
 //! What a rule counts. One way of counting is one file.
 
+mod appointments;
 mod blocks;
+mod clock;
+mod hour_blocks;
 mod late_answer;
+mod late_start;
 mod local_days;
+mod midnights;
+mod passengers;
+mod read;
+mod recognised;
+#[cfg(test)]
+pub(crate) mod testing;
+mod uptime;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+#[cfg(test)]
+pub(crate) use clock::CLOCKS;
+pub use clock::{Clock, Grace};
+pub use hour_blocks::HourBlock;
+#[cfg(test)]
+pub(crate) use read::UNITS;
+pub(crate) use read::{has_grades, unit_word};
+#[cfg(test)]
+pub(crate) use uptime::{PERIODS, UPTIME_OF};
+pub use uptime::{UptimeOf, UptimePeriod};
+
+use super::calendar::Calendar;
 use super::conventions::{Conventions, DayCount};
+use super::error::Refusal;
 use super::fields::Grade;
 use super::interruption::Interruption;
-use super::reader::Section;
 use super::view::View;
 
 /// One counted unit as a trace names it: by its local day.
@@ -22,15 +45,37 @@ pub struct Unit {
     pub grade: Grade,
     /// The place of the plan that was in force, in the list of plans seen.
     pub plan: u16,
+    /// Its place in its row, from 1: the how manieth day since the clock started, the block of its interruption.
+    pub index: u32,
+    /// Of a period: the whole seconds for which the service was down in it; else 0.
+    pub down_seconds: u32,
+    /// Of a period: its length in seconds; else 0.
+    pub of_seconds: u32,
 }
 
-/// A way of counting.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Count {
+/// What is counted.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Counted {
     /// The outage as a whole, once.
     Outage,
     /// Local days, or 24 hours of real time where the convention says so.
     LocalDay,
+    /// Local midnights that passed while the service was down; each is named by the day that it begins.
+    Midnight,
+    /// Local days that are working days of a calendar.
+    WorkingDay(&'static Calendar),
+    /// Blocks of hours of real time, per interruption.
+    HourBlock(HourBlock),
+    /// Periods in which the service was down, with their uptime.
+    Uptime(UptimeOf),
+    /// Appointments that were missed or cancelled at short notice.
+    Appointment,
+    /// Days by which the start of the service was late.
+    LateStartDay,
+    /// Passengers of a journey.
+    Passenger,
+    /// Claims whose damages were recognised.
+    RecognisedClaim,
     /// Days by which the answer to a claim was late.
     LateAnswerDay {
         /// The days that the operator has to answer.
@@ -38,34 +83,53 @@ pub enum Count {
     },
 }
 
-/// Why a rule counted nothing.
-pub(crate) struct Nothing {
+/// A way of counting: what, from when on, and how many at most.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Count {
+    /// What is counted.
+    pub what: Counted,
+    /// Which grades count, in the order of `Grade::ALL`.
+    pub grades: [bool; 4],
+    /// What starts the clock of days.
+    pub clock: Clock,
+    /// What is left out at the beginning.
+    pub grace: Grace,
+    /// The most units that count.
+    pub most: Option<u32>,
+}
+
+/// What was counted, and what of it was left out and why.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Selected {
+    pub units: Vec<Unit>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Units that do not count.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct LeftOut {
     pub excluded: &'static str,
     pub text: String,
 }
 
-pub(crate) const UNITS: &[(&str, Count)] = &[
-    ("outage", Count::Outage),
-    ("local_day", Count::LocalDay),
-    ("late_answer_day", Count::LateAnswerDay { due_days: 0 }),
-];
+impl Unit {
+    /// Makes the unit of a day.
+    pub(crate) fn of_day(day: Date, grade: Grade, plan: u16) -> Unit {
+        Unit { day, grade, plan, index: 1, down_seconds: 0, of_seconds: 0 }
+    }
+}
 
 impl Count {
-    pub(crate) fn read(section: Section<'_, '_>) -> Option<Count> {
-        let unit = section.choice("unit", UNITS);
-        let count = match unit {
-            Some(Count::LateAnswerDay { .. }) => late_answer::read(&section),
-            Some(Count::Outage | Count::LocalDay) | None => unit,
-        };
-        section.finish();
-        count
-    }
-
     /// Gives the conventions that the counting depends on.
-    pub(crate) fn needs(self) -> &'static [&'static str] {
-        match self {
-            Count::Outage => &["relapse_merge_minutes", "minimum_minutes", "signed_knowing"],
-            Count::LocalDay => &[
+    pub(crate) fn needs(&self) -> &'static [&'static str] {
+        match self.what {
+            Counted::Outage | Counted::Midnight | Counted::Uptime(_) => {
+                &["relapse_merge_minutes", "minimum_minutes", "signed_knowing"]
+            }
+            Counted::HourBlock(_) => {
+                &["block", "relapse_merge_minutes", "minimum_minutes", "signed_knowing"]
+            }
+            Counted::LocalDay => &[
                 "day_count",
                 "restoration_day",
                 "accessory",
@@ -73,78 +137,139 @@ impl Count {
                 "minimum_minutes",
                 "signed_knowing",
             ],
-            Count::LateAnswerDay { .. } => &[],
+            Counted::WorkingDay(_) => &[
+                "restoration_day",
+                "accessory",
+                "relapse_merge_minutes",
+                "minimum_minutes",
+                "signed_knowing",
+            ],
+            Counted::Appointment
+            | Counted::LateStartDay
+            | Counted::Passenger
+            | Counted::RecognisedClaim
+            | Counted::LateAnswerDay { .. } => &[],
         }
     }
 
     /// Says whether the rule is about the outage, so that the policy's gates (reports, exclusions) close it.
-    pub(crate) fn is_about_outage(self) -> bool {
-        match self {
-            Count::Outage | Count::LocalDay => true,
-            Count::LateAnswerDay { .. } => false,
+    pub(crate) fn is_about_outage(&self) -> bool {
+        match self.what {
+            Counted::Outage
+            | Counted::LocalDay
+            | Counted::Midnight
+            | Counted::WorkingDay(_)
+            | Counted::HourBlock(_)
+            | Counted::Uptime(_) => true,
+            Counted::Appointment
+            | Counted::LateStartDay
+            | Counted::Passenger
+            | Counted::RecognisedClaim
+            | Counted::LateAnswerDay { .. } => false,
         }
     }
 
     /// Says whether units are of different grades, so that each grade needs a rate.
-    pub(crate) fn has_grades(self) -> bool {
-        match self {
-            Count::Outage | Count::LocalDay => true,
-            Count::LateAnswerDay { .. } => false,
-        }
+    pub(crate) fn has_grades(&self) -> bool {
+        has_grades(self.what) && self.grades == [true; 4]
     }
 
     /// Counts what depends on the windows alone.
     pub(crate) fn observe(
-        self,
+        &self,
         interruptions: &[Interruption],
         zone: &TimeZone,
         conventions: &Conventions,
     ) -> Vec<Unit> {
-        match self {
-            Count::Outage => once(interruptions, zone),
-            Count::LocalDay => match conventions.day_count {
-                DayCount::LocalDays => local_days::count(interruptions, zone, conventions),
+        let kept = self.of_grades(interruptions);
+        let interruptions = kept.as_deref().unwrap_or(interruptions);
+        let local_days = || local_days::count(interruptions, zone, conventions);
+        match self.what {
+            Counted::Outage => once(interruptions, zone),
+            Counted::LocalDay => match conventions.day_count {
+                DayCount::LocalDays => local_days(),
                 DayCount::Completed24h | DayCount::Started24h => {
                     blocks::count_days(interruptions, zone, conventions)
                 }
             },
-            Count::LateAnswerDay { .. } => Vec::new(),
+            Counted::Midnight => midnights::count(interruptions, zone),
+            Counted::WorkingDay(_) => local_days(),
+            Counted::HourBlock(block) => {
+                hour_blocks::count(block, conventions.block, interruptions, zone)
+            }
+            Counted::Uptime(of) => uptime::count(of, interruptions, zone),
+            Counted::Appointment
+            | Counted::LateStartDay
+            | Counted::Passenger
+            | Counted::RecognisedClaim
+            | Counted::LateAnswerDay { .. } => Vec::new(),
         }
     }
 
-    /// Counts the rest, from the whole view.
-    pub(crate) fn select(self, observed: &[Unit], view: &View<'_>) -> Vec<Unit> {
-        match self {
-            Count::Outage | Count::LocalDay => observed.to_vec(),
-            Count::LateAnswerDay { due_days } => late_answer::count(due_days, view.claims),
+    /// Keeps the pieces of the grades that count; none where all of them do.
+    fn of_grades(&self, interruptions: &[Interruption]) -> Option<Vec<Interruption>> {
+        if self.grades == [true; 4] {
+            return None;
         }
+        let counts = |grade: Grade| self.grades[grade as usize];
+        let kept = interruptions.iter().map(|interruption| Interruption {
+            pieces: interruption
+                .pieces
+                .iter()
+                .filter(|piece| counts(piece.grade))
+                .copied()
+                .collect(),
+        });
+        Some(kept.filter(|interruption| !interruption.pieces.is_empty()).collect())
     }
 
-    /// Explains why nothing was counted.
-    pub(crate) fn nothing(self, view: &View<'_>) -> Nothing {
-        match self {
-            Count::Outage => Nothing {
-                excluded: "NOTHING_COUNTED",
-                text: "the outage did not hit this subscription".to_owned(),
-            },
-            Count::LocalDay => Nothing {
-                excluded: "NOTHING_COUNTED",
-                text: "no whole unit of time was counted".to_owned(),
-            },
-            Count::LateAnswerDay { due_days } => late_answer::nothing(due_days, view.claims),
+    /// Counts the rest, from the whole view: from when on, and up to how many.
+    pub(crate) fn select(&self, observed: &[Unit], view: &View<'_>) -> Result<Selected, Refusal> {
+        let mut selected = match self.what {
+            Counted::LocalDay | Counted::Midnight | Counted::WorkingDay(_) => {
+                clock::select(self, observed, view)?
+            }
+            Counted::Outage | Counted::HourBlock(_) | Counted::Uptime(_) => {
+                Selected { units: observed.to_vec(), left_out: Vec::new() }
+            }
+            Counted::Appointment => appointments::count(view),
+            Counted::LateStartDay => late_start::count(view),
+            Counted::Passenger => passengers::count(view),
+            Counted::RecognisedClaim => recognised::count(view),
+            Counted::LateAnswerDay { due_days } => late_answer::count(due_days, &view.seen.claims),
+        };
+        if let Some(most) = self.most {
+            clock::keep_first(most, &mut selected);
         }
+        if selected.units.is_empty() && selected.left_out.is_empty() {
+            let text = if self.what == Counted::Outage {
+                "the outage did not hit this subscription"
+            } else {
+                "no whole unit of time was counted"
+            };
+            selected.left_out.push(LeftOut { excluded: "NOTHING_COUNTED", text: text.to_owned() });
+        }
+        Ok(selected)
     }
 
     /// Gives the unit's name in a trace.
-    pub(crate) fn unit_name(self, conventions: &Conventions) -> &'static str {
-        match self {
-            Count::Outage => "outage",
-            Count::LocalDay => match conventions.day_count {
+    pub(crate) fn unit_name(&self, conventions: &Conventions) -> &'static str {
+        match self.what {
+            Counted::Outage => "outage",
+            Counted::LocalDay => match conventions.day_count {
                 DayCount::LocalDays => "local_day",
                 DayCount::Completed24h => "completed_24h",
                 DayCount::Started24h => "started_24h",
             },
-            Count::LateAnswerDay { .. } => "late_answer_day",
+            Counted::Midnight => "midnight",
+            Counted::WorkingDay(_) => "working_day",
+            Counted::HourBlock(_) => "hour_block",
+            Counted::Uptime(of) => of.period.name(),
+            Counted::Appointment => "appointment",
+            Counted::LateStartDay => "late_start_day",
+            Counted::Passenger => "passenger",
+            Counted::RecognisedClaim => "claim",
+            Counted::LateAnswerDay { .. } => "late_answer_day",
         }
     }
 }
@@ -155,47 +280,8 @@ fn once(interruptions: &[Interruption], zone: &TimeZone) -> Vec<Unit> {
     let stretches = interruptions.iter().flat_map(Interruption::stretches);
     let highest =
         stretches.map(|stretch| (stretch.grade, stretch.plan)).max_by_key(|(grade, _)| *grade);
-    let unit = first.zip(highest).map(|(from, (grade, plan))| Unit {
-        day: zone.to_datetime(from).date(),
-        grade,
-        plan,
-    });
+    let unit = first
+        .zip(highest)
+        .map(|(from, (grade, plan))| Unit::of_day(zone.to_datetime(from).date(), grade, plan));
     unit.into_iter().collect()
-}
-
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::super::interruption::{Piece, unite};
-    use super::*;
-    use crate::time::{parse_instant, zone};
-
-    /// Makes interruptions of `(from, to, grade)` in Europe/Rome, merged over 24 hours.
-    pub(crate) fn interruptions(windows: &[(&str, &str, Grade)]) -> Vec<Interruption> {
-        let rome = zone("Europe/Rome").unwrap();
-        let at = |text: &str| parse_instant(text, &rome).unwrap();
-        let piece = |(from, to, grade): &(&str, &str, Grade)| Piece {
-            from: at(from),
-            to: at(to),
-            grade: *grade,
-            plan: 0,
-            component: 0,
-        };
-        unite(windows.iter().map(piece).collect(), jiff::SignedDuration::from_hours(24))
-    }
-
-    /// Conventions as the shipped Italian policies have them.
-    pub(crate) fn conventions() -> Conventions {
-        use super::super::conventions::{Accessory, Block, RestorationDay};
-        use super::super::fields::{Cover, VersionSelector};
-        Conventions {
-            day_count: DayCount::LocalDays,
-            block: Block::Completed,
-            restoration_day: RestorationDay::Counts,
-            accessory: Accessory::Absorbed,
-            signed_knowing: Cover::Covered,
-            rate_version: VersionSelector::AccrualDay,
-            relapse_merge: jiff::SignedDuration::from_hours(24),
-            minimum: jiff::SignedDuration::from_mins(15),
-        }
-    }
 }
