@@ -47,23 +47,23 @@ pub enum State {
 /// What was found of one thing.
 pub struct Finding {
     /// What was looked at.
-    check: &'static str,
+    check: String,
     state: State,
     /// What is so, and what to do about it.
     text: String,
 }
 
 impl Finding {
-    fn ok(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, state: State::Ok, text: text.into() }
+    fn ok(check: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { check: check.into(), state: State::Ok, text: text.into() }
     }
 
-    fn warn(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, state: State::Warn, text: text.into() }
+    fn warn(check: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { check: check.into(), state: State::Warn, text: text.into() }
     }
 
-    fn bad(check: &'static str, text: impl Into<String>) -> Self {
-        Self { check, state: State::Bad, text: text.into() }
+    fn bad(check: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { check: check.into(), state: State::Bad, text: text.into() }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Addresses<'a> {
     pub tokens: &'a Path,
 }
 
-/// Prints addresses and three commands that work as they stand; `played` says whether there is an outage to ask about.
+/// Prints addresses, who calls, and three commands that work as they stand; `played` says whether there is an outage to ask about.
 pub fn print(addresses: &Addresses<'_>, servers: &Servers, played: bool) {
     let Addresses { endpoint, pages, tokens } = addresses;
     println!("\ngRPC      {endpoint}");
@@ -45,6 +45,7 @@ pub fn print(addresses: &Addresses<'_>, servers: &Servers, played: bool) {
         "  grpcurl -plaintext -H \"authorization: Bearer $RISTORO_TOKEN\" {} ristoro.outage.v1.OutageService/ListOutages",
         endpoint.trim_start_matches("http://")
     );
+    println!("  {ristoro} log verify --log {}", quoted(&servers.log));
     println!("\nCtrl-C ends everything.");
 }
 

@@ -265,6 +265,6 @@ pub async fn spans(config: &ServiceConfig) -> Option<Finding> {
 }
 
 /// Turns a failed question into a finding.
-pub fn unanswered(check: &'static str, error: &sqlx::Error) -> Finding {
+pub fn unanswered(check: &str, error: &sqlx::Error) -> Finding {
     Finding::bad(check, format!("Postgres does not tell: {error}"))
 }

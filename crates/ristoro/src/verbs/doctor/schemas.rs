@@ -30,9 +30,10 @@ async fn of(
     log: Option<&EventLog>,
     spec: &ServiceSpec,
 ) -> Result<Vec<Finding>, sqlx::Error> {
+    let check = format!("{} tables", spec.name);
     let Some(live) = live(pool, spec.name).await? else {
         let text = "it has no tables yet: run `ristoro migrate`, or start it, which makes them";
-        return Ok(vec![Finding::warn(spec.name, text)]);
+        return Ok(vec![Finding::warn(&check, text)]);
     };
     let mut findings = vec![migrations(pool, spec, live).await?];
     if let Some(log) = log {
@@ -41,13 +42,14 @@ async fn of(
     let still = standing_still(pool, spec.name).await?;
     if !still.is_empty() {
         let text = format!("stands still: {}; see `ristoro poison list`", still.join(", "));
-        findings.push(Finding::bad(spec.name, text));
+        findings.push(Finding::bad(&check, text));
     }
     Ok(findings)
 }
 
 /// Compares the migrations that have run with those of this program.
 async fn migrations(pool: &PgPool, spec: &ServiceSpec, live: i32) -> Result<Finding, sqlx::Error> {
+    let check = format!("{} tables", spec.name);
     let (control, tables) = (format!("{}_control", spec.name), format!("{}_{live}", spec.name));
     let [(consumer_table, consumer), (control_table, own)] = own_migrations();
     let mut difference = Difference::default();
@@ -65,19 +67,19 @@ async fn migrations(pool: &PgPool, spec: &ServiceSpec, live: i32) -> Result<Find
         let text = format!(
             "{schema} was migrated by a newer program ({newer} unknown migrations): use that one"
         );
-        Finding::bad(spec.name, text)
+        Finding::bad(&check, text)
     } else if changed > 0 {
         let text = format!(
             "{schema} was made by other migrations than this program's ({changed} differ): rebuild it in a new database"
         );
-        Finding::bad(spec.name, text)
+        Finding::bad(&check, text)
     } else if pending > 0 {
         let text = format!(
             "{schema} lacks {pending} migrations: run `ristoro migrate`, or start the service, which runs them"
         );
-        Finding::warn(spec.name, text)
+        Finding::warn(&check, text)
     } else {
-        Finding::ok(spec.name, format!("{schema} is live and up to date"))
+        Finding::ok(&check, format!("{schema} is live and up to date"))
     })
 }
 
@@ -112,13 +114,14 @@ async fn origin(
     service: &'static str,
     live: i32,
 ) -> Result<Finding, sqlx::Error> {
+    let check = format!("{service} reading");
     let reading = reading(pool, service, live).await?;
     if let Some(other) = reading.log_ids.iter().find(|log_id| **log_id != log.log_id()) {
         let text = format!(
             "its tables were folded from log {other}, and this is log {}: connect it to its own log, or to a new database",
             log.log_id()
         );
-        return Ok(Finding::bad(service, text));
+        return Ok(Finding::bad(&check, text));
     }
     let mut behind = 0;
     let mut ends: BTreeMap<Topic, Vec<u64>> = BTreeMap::new();
@@ -127,7 +130,7 @@ async fn origin(
         if !ends.contains_key(&topic) {
             match log.end_offsets(topic).await {
                 Ok(found) => ends.insert(topic, found),
-                Err(error) => return Ok(Finding::bad(service, error.to_string())),
+                Err(error) => return Ok(Finding::bad(&check, error.to_string())),
             };
         }
         let end = ends[&topic].get(partition as usize).copied().unwrap_or_default();
@@ -135,9 +138,9 @@ async fn origin(
             let text = format!(
                 "{consumer} has read up to {position}, and the log ends at {end}: it was truncated or made anew"
             );
-            return Ok(Finding::bad(service, text));
+            return Ok(Finding::bad(&check, text));
         }
         behind += end - offset;
     }
-    Ok(Finding::ok(service, format!("its tables are of this log, {behind} records behind its end")))
+    Ok(Finding::ok(&check, format!("its tables are of this log, {behind} records behind its end")))
 }

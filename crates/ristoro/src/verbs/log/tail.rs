@@ -18,6 +18,8 @@ use crate::progress::Progress;
 
 /// How many records of a partition are shown where nothing else is asked for.
 const LAST: u64 = 10;
+/// So many records are read in a moment, which needs no progress.
+const QUICK: u64 = 100_000;
 
 /// Shows records.
 #[derive(Debug, Args)]
@@ -83,7 +85,7 @@ impl Tail {
     async fn show(&self, printer: &mut Printer) -> Result<()> {
         let log = self.place.open().await?;
         let (mut lanes, total) = self.lanes(&log).await?;
-        let progress = Progress::new("records read");
+        let progress = (total > QUICK).then(|| Progress::new("records read"));
         let mut read = 0;
         for (lane, end) in &mut lanes {
             let mut reader = log.reader(&[lane.next]).await?;
@@ -92,7 +94,9 @@ impl Tail {
                     lane.take(&record, printer)?;
                     read += 1;
                 }
-                progress.at(read, total);
+                if let Some(progress) = &progress {
+                    progress.at(read, total);
+                }
             }
         }
         drop(progress);
@@ -182,7 +186,7 @@ impl Shown {
         };
         let by = if actor.is_empty() { "-" } else { actor };
         let line = format!(
-            "{position:<30}  {stream} {version}  {kind}  {verdict}  {cause}  {by}  {occurred_at}  {} bytes",
+            "{position}  {stream} v{version}  {kind}  {verdict}  {cause}  {by}  {occurred_at}  {} bytes",
             payload.len()
         );
         let value = json!({
@@ -199,13 +203,13 @@ impl Shown {
         let Record { position, value } = record;
         match LogIdentity::from_genesis(*position, value) {
             Ok(identity) => Self {
-                line: format!("{position:<30}  the first record of log {}", identity.log_id),
+                line: format!("{position}  the first record of log {}", identity.log_id),
                 value: json!({
                     "position": position.to_string(), "verdict": "genesis", "log_id": identity.log_id,
                 }),
             },
             Err(_) => Self {
-                line: format!("{position:<30}  no envelope, {} bytes", value.len()),
+                line: format!("{position}  no envelope, {} bytes", value.len()),
                 value: json!({
                     "position": position.to_string(), "verdict": "undecodable", "bytes": value.len(),
                 }),
