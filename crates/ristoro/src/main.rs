@@ -19,9 +19,13 @@ use output::Output;
 /// Turns a service outage into settled compensation.
 #[derive(Debug, Parser)]
 #[command(name = "ristoro", version, propagate_version = true)]
+#[command(after_help = "Begin with: ristoro dev --demo libero-2023
+It plays a case and prints how to call what it started; the verbs find it by RISTORO_ENDPOINT and RISTORO_TOKEN.
+
+Exit codes: 0 done, 1 the answer is no or the call was refused, 2 usage, 69 a service does not answer, 78 configuration")]
 struct Arguments {
     /// The form of the result: a table on a terminal and JSON elsewhere unless given
-    #[arg(long, global = true, value_enum, value_name = "FORM")]
+    #[arg(long, global = true, value_name = "table|json|ndjson", hide_possible_values = true)]
     output: Option<Output>,
     #[command(subcommand)]
     verb: Verb,
@@ -116,11 +120,18 @@ async fn main() -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
+        // Whoever reads what is printed has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ristoro: {}", told(&error));
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// Says what failed, and where: contexts from the outside in, and of a refused call its reason.

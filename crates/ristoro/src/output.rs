@@ -11,6 +11,9 @@ use serde_json::{Map, Value};
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
+/// The fields that a thing's list of fields begins with.
+const FIRST: [&str; 2] = ["name", "state"];
+
 /// The form of a result.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Output {
@@ -57,8 +60,10 @@ pub fn print_one(output: Output, value: &Value) -> Result<()> {
         Output::Ndjson => return line(&value.to_string()),
         Output::Table => {}
     }
-    let fields: Vec<(String, String)> =
+    let mut fields: Vec<(String, String)> =
         value.as_object().into_iter().flatten().map(named).collect();
+    // What a thing is called and how far it is come first; the rest by name.
+    fields.sort_by_key(|(name, _)| FIRST.iter().position(|one| one == name).unwrap_or(FIRST.len()));
     let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, text) in fields.iter().filter(|(_, text)| !text.is_empty()) {
         line(&format!("{name:width$}  {text}"))?;
@@ -71,10 +76,13 @@ pub fn print_table(rows: &[Value], columns: Columns<'_>) -> Result<()> {
     if rows.is_empty() {
         return line("none");
     }
-    let headers: Vec<&str> = columns.iter().map(|(header, _)| *header).collect();
-    let mut table = table(&headers);
+    let figures = |path: &str| rows.iter().any(|row| is_figure(at(row, path)));
+    let columns: Vec<_> =
+        columns.iter().map(|(header, path)| (*header, *path, figures(path))).collect();
+    let mut table = table(&[]);
+    table.set_header(columns.iter().map(|(header, _, figure)| cell(header, *figure)));
     for row in rows {
-        table.add_row(columns.iter().map(|(_, path)| cell(at(row, path))));
+        table.add_row(columns.iter().map(|(_, path, figure)| cell(&text(at(row, path)), *figure)));
     }
     line(&table.trim_fmt())
 }
@@ -92,11 +100,14 @@ fn at<'a>(row: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(row, |value, key| value.get(key).unwrap_or(&Value::Null))
 }
 
+fn is_figure(value: &Value) -> bool {
+    value.is_number() || value.get("currency").is_some()
+}
+
 /// Makes a cell: numbers and amounts stand to the right.
-fn cell(value: &Value) -> Cell {
-    let figure = value.is_number() || value.get("currency").is_some();
+fn cell(text: &str, figure: bool) -> Cell {
     let alignment = if figure { CellAlignment::Right } else { CellAlignment::Left };
-    Cell::new(text(value)).set_alignment(alignment)
+    Cell::new(text).set_alignment(alignment)
 }
 
 /// Writes a value for people: an amount as `12.34 EUR`, a list with commas, what is absent as nothing.

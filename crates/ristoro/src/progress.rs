@@ -42,6 +42,14 @@ impl Progress {
             *written = Some((Instant::now(), done));
         }
     }
+
+    /// Tells what is done after the counting, which is not counted.
+    pub fn note(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("{}: {text}", self.what)),
+            None => eprintln!("{}: {text}", self.what),
+        }
+    }
 }
 
 fn bar(what: &str) -> ProgressBar {

@@ -1,11 +1,9 @@
 //! The case `libero-2023`: from a roster and an outage to decided, explained people.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use ristoro::generate::{roster, write_csv};
 use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::policy::shipped;
@@ -20,6 +18,7 @@ use tonic::Code;
 use super::outage::{Facts, OUTAGE};
 use super::{People, money};
 use crate::client::{Caller, Service, refusal, request_id};
+use crate::progress::Progress;
 use crate::verbs::assessment::{
     Assessments, print_simulations, propose, simulate, totals_text, watch,
 };
@@ -174,18 +173,10 @@ pub(super) fn refused(result: Result<(), tonic::Status>, what: &str) -> Result<(
 }
 
 async fn decide(people: &People, proposal: &api::Assessment) -> Result<()> {
-    let total = proposal.totals.as_ref().map_or(0, |totals| totals.count);
-    let bar = if std::io::stderr().is_terminal() {
-        ProgressBar::new(total)
-    } else {
-        ProgressBar::hidden()
-    };
-    let style =
-        ProgressStyle::with_template("  {bar:40} {pos} of {len} decided, {per_sec}, {eta} left");
-    bar.set_style(style.context("the template of the bar is right")?);
-    let ended =
-        watch(&people.carla, &proposal.name, |decided, _| bar.set_position(decided)).await?;
-    bar.finish_and_clear();
+    let progress = Progress::new("  decided");
+    let told = |decided, total| progress.at(decided, total);
+    let ended = watch(&people.carla, &proposal.name, told).await?;
+    drop(progress);
     if ended.state() != api::AssessmentState::Completed {
         bail!("{} ended as {}: {}", ended.name, ended.state().as_str_name(), ended.note);
     }

@@ -117,7 +117,8 @@ impl Notices {
                 let state = state.map(|word| values::named(STATE, &word));
                 let state = state.and_then(|name| api::NoticeState::from_str_name(&name));
                 let notices = list(&caller, &mut client, parent, state, paging).await?;
-                print_list(output, &notices.iter().map(value).collect::<Vec<_>>(), COLUMNS)?;
+                let notices: Vec<_> = notices.iter().map(|one| shown(output, one)).collect();
+                print_list(output, &notices, COLUMNS)?;
             }
             Verb::Get { name } => {
                 let request = api::GetNoticeRequest { name, min_position: String::new() };
@@ -207,7 +208,17 @@ fn preview(output: Output, answer: &api::PreviewNoticeResponse) -> Result<()> {
 }
 
 fn print_notice(output: Output, notice: Option<&api::Notice>) -> Result<()> {
-    notice.map_or(Ok(()), |notice| print_one(output, &value(notice)))
+    notice.map_or(Ok(()), |notice| print_one(output, &shown(output, notice)))
+}
+
+/// A notice's JSON; in a table its remedies in words.
+fn shown(output: Output, notice: &api::Notice) -> Value {
+    let mut value = value(notice);
+    if output == Output::Table {
+        let words = notice.remedies.iter().map(|remedy| values::remedy_text(Some(remedy)));
+        value["remedies"] = words.collect();
+    }
+    value
 }
 
 fn value(notice: &api::Notice) -> Value {

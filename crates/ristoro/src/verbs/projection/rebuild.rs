@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use futures::future::join_all;
 use ristoro_proto::ops::v1 as api;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{client_of, folded, list, shown, switch};
@@ -83,7 +83,7 @@ impl Rebuild {
         let mut rows = Vec::new();
         for one in &built {
             let live = if good && !self.no_switch { make_live(caller, one).await? } else { false };
-            rows.push(row(one, live));
+            rows.push(row(output, one, live));
         }
         print_list(output, &rows, COLUMNS)?;
         if output == Output::Table {
@@ -100,8 +100,12 @@ impl Rebuild {
             }
             (true, true, true) => "Built; not compared, not switched.",
             (true, true, false) => "Built and equal to the live tables; not switched.",
-            (true, false, true) => "Built and live; not compared.",
-            (true, false, false) => "Built, equal to the tables that were live, and live.",
+            (true, false, true) => {
+                "Built and live; not compared. The old ones are fed on until they are dropped."
+            }
+            (true, false, false) => {
+                "Built, equal to the tables that were live, and live now. The old ones are fed on until they are dropped."
+            }
         }
     }
 
@@ -150,11 +154,15 @@ async fn follow(caller: &Caller, name: &str, compare: bool, progress: Progress) 
     let mut client = client_of(caller, name)?;
     let updates = client.watch_rebuild(caller.request(request)).await;
     let mut updates = updates.with_context(|| name.to_owned())?.into_inner();
-    let mut last = None;
+    let (mut last, mut noted) = (None, false);
     while let Some(update) = updates.message().await.with_context(|| name.to_owned())? {
         let Some(projection) = update.projection else { continue };
         let (folded, records) = folded(&projection);
         progress.at(folded, records);
+        if folded == records && projection.state() == api::ProjectionState::CatchingUp && !noted {
+            progress.note(if compare { "indexes, then the comparison" } else { "indexes" });
+            noted = true;
+        }
         if projection.state() == api::ProjectionState::Stopped {
             bail!(
                 "{name}: a consumer stands still at a record that it cannot fold: see `ristoro poison list`"
@@ -173,14 +181,18 @@ async fn make_live(caller: &Caller, built: &Built) -> Result<bool> {
     Ok(switched.with_context(|| format!("the switch to {name}"))?.is_some_and(|now| now.live))
 }
 
-fn row(built: &Built, live: bool) -> Value {
-    let mut row = shown(Output::Table, &built.projection);
+fn row(output: Output, built: &Built, live: bool) -> Value {
+    let mut row = shown(output, &built.projection);
     row["live"] = live.into();
-    row["was_live"] = built.comparison.as_ref().map(|found| found.live.clone()).into();
-    row["different_tables"] = match &built.comparison {
-        None => Value::Null,
-        Some(found) if found.different_tables.is_empty() => json!([]),
-        Some(found) => found.different_tables.clone().into(),
+    let Some(found) = &built.comparison else {
+        row["was_live"] = Value::Null;
+        row["different_tables"] = Value::Null;
+        return row;
+    };
+    row["was_live"] = found.live.as_str().into();
+    row["different_tables"] = match found.different_tables.as_slice() {
+        [] if output == Output::Table => "none".into(),
+        tables => tables.into(),
     };
     row
 }
