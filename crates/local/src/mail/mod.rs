@@ -218,6 +218,10 @@ async fn listen(listener: TcpListener, office: Arc<Office>) {
 }
 
 async fn serve(stream: TcpStream, office: &Office) {
+    // Answers to commands that came together are small writes: each would wait 40 ms for the one before it.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "an SMTP connection answers slowly");
+    }
     if let Err(error) = session::serve(stream, office).await {
         tracing::debug!(%error, "an SMTP connection ended early");
     }
