@@ -3,7 +3,7 @@
 mod closing;
 mod folder;
 mod notices;
-mod people;
+pub mod people;
 mod servers;
 
 use std::fmt;
