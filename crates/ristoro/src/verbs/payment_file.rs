@@ -142,54 +142,16 @@ impl PaymentFiles {
                 print_one(output, &value(&file))?;
             }
             Verb::Approve { file, digest, sending } => {
-                let request = api::ApprovePaymentFileRequest {
-                    request_id: sending.id(),
-                    validate_only: sending.validate_only,
-                    name: name(COLLECTION, &file),
-                    digest,
-                    etag: String::new(),
-                };
-                let id = request.request_id.clone();
-                let answer = client.approve_payment_file(caller.request(request)).await;
-                told(
-                    output,
-                    &sending,
-                    "it is approved",
-                    outcome(answer, &id)?.into_inner().payment_file,
-                )?;
+                let file = approve(&caller, &mut client, (file, digest), &sending).await?;
+                told(output, &sending, "it is approved", file)?;
             }
             Verb::Submit { file, sending } => {
-                let request = api::SubmitPaymentFileRequest {
-                    request_id: sending.id(),
-                    validate_only: sending.validate_only,
-                    name: name(COLLECTION, &file),
-                    etag: String::new(),
-                };
-                let id = request.request_id.clone();
-                let answer = client.submit_payment_file(caller.request(request)).await;
-                told(
-                    output,
-                    &sending,
-                    "it is submitted",
-                    outcome(answer, &id)?.into_inner().payment_file,
-                )?;
+                let file = submit(&caller, &mut client, file, &sending).await?;
+                told(output, &sending, "it is submitted", file)?;
             }
             Verb::Cancel { file, note, sending } => {
-                let request = api::CancelPaymentFileRequest {
-                    request_id: sending.id(),
-                    validate_only: sending.validate_only,
-                    name: name(COLLECTION, &file),
-                    note,
-                    etag: String::new(),
-                };
-                let id = request.request_id.clone();
-                let answer = client.cancel_payment_file(caller.request(request)).await;
-                told(
-                    output,
-                    &sending,
-                    "it is cancelled",
-                    outcome(answer, &id)?.into_inner().payment_file,
-                )?;
+                let file = cancel(&caller, &mut client, (file, note), &sending).await?;
+                told(output, &sending, "it is cancelled", file)?;
             }
             Verb::Get { file } => {
                 let file = get(&caller, &mut client, &name(COLLECTION, &file), "").await?;
@@ -206,6 +168,59 @@ impl PaymentFiles {
         }
         Ok(Answer::Yes)
     }
+}
+
+async fn approve(
+    caller: &Caller,
+    client: &mut Client,
+    (file, digest): (String, String),
+    sending: &Sending,
+) -> Result<Option<api::PaymentFile>> {
+    let id = sending.id();
+    let request = api::ApprovePaymentFileRequest {
+        request_id: id.clone(),
+        validate_only: sending.validate_only,
+        name: name(COLLECTION, &file),
+        digest,
+        etag: String::new(),
+    };
+    let answer = client.approve_payment_file(caller.request(request)).await;
+    Ok(outcome(answer, &id)?.into_inner().payment_file)
+}
+
+async fn submit(
+    caller: &Caller,
+    client: &mut Client,
+    file: String,
+    sending: &Sending,
+) -> Result<Option<api::PaymentFile>> {
+    let id = sending.id();
+    let request = api::SubmitPaymentFileRequest {
+        request_id: id.clone(),
+        validate_only: sending.validate_only,
+        name: name(COLLECTION, &file),
+        etag: String::new(),
+    };
+    let answer = client.submit_payment_file(caller.request(request)).await;
+    Ok(outcome(answer, &id)?.into_inner().payment_file)
+}
+
+async fn cancel(
+    caller: &Caller,
+    client: &mut Client,
+    (file, note): (String, String),
+    sending: &Sending,
+) -> Result<Option<api::PaymentFile>> {
+    let id = sending.id();
+    let request = api::CancelPaymentFileRequest {
+        request_id: id.clone(),
+        validate_only: sending.validate_only,
+        name: name(COLLECTION, &file),
+        note,
+        etag: String::new(),
+    };
+    let answer = client.cancel_payment_file(caller.request(request)).await;
+    Ok(outcome(answer, &id)?.into_inner().payment_file)
 }
 
 fn told(
