@@ -81,6 +81,8 @@ impl fmt::Display for Log {
 
 /// Who writes the notices of a case.
 const FROM: &str = "Italiaonline <no-reply@italiaonline.example>";
+/// Which log lines are written. The servers come and go with this process, which their clients would tell of.
+const LOG_FILTER: &str = "warn,sqlx_core=error,ristoro_log::kafka::settings=error";
 /// How long the services may take to end; they have a shorter bound of their own.
 const END_BOUND: Duration = Duration::from_secs(20);
 
@@ -89,7 +91,7 @@ impl Dev {
     pub async fn run(self) -> Result<Answer> {
         let spans = std::env::var("RISTORO_OTLP_ENDPOINT").ok();
         let format = telemetry::LogFormat::Auto;
-        let guard = telemetry::start("ristoro", "warn", format, spans.as_deref())?;
+        let guard = telemetry::start("ristoro", LOG_FILTER, format, spans.as_deref())?;
         let shutdown = shutdown::on_signal().context("signals cannot be listened for")?;
         let folder = match &self.data_dir {
             None => Folder::throw_away(self.log.unwrap_or(Log::Postgres))?,
