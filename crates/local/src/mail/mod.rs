@@ -86,7 +86,7 @@ impl MailCatcher {
                 Some(tokio::sync::Mutex::new(file.map_err(at(path))?))
             }
         };
-        let network = |source| Error::Network { source };
+        let network = |problem| Error::Network { problem };
         let port = options.port.unwrap_or(0);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(network)?;
         let address = listener.local_addr().map_err(network)?;

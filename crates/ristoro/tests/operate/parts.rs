@@ -30,8 +30,8 @@ fn without_java_and_without_pip_one_line_says_what_is_missing_and_how_to_get_it(
     let ended = ended.says(
         69,
         &[
-            "ristoro: Java 17 or later was not found and could not be installed (",
-            "install it with `apt-get install openjdk-17-jre-headless`, or pip with `apt-get install python3-pip`",
+            "ristoro: Java 17 or later was not found and could not be installed \
+             (neither pip nor python3 is on the PATH): install it with `apt-get install openjdk-17-jre-headless`, or pip with `apt-get install python3-pip`",
         ],
     );
     let lines: Vec<&str> = ended.err.lines().filter(|line| line.starts_with("ristoro: ")).collect();
