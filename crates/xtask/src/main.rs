@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod buf;
+mod chaos;
 mod demo;
 mod deploy;
 mod manifests;
@@ -27,12 +28,15 @@ enum Verb {
     Demo(demo::Demo),
     /// Runs all checks and tests, or the steps that are named
     Test(test::Test),
+    /// Hurts the whole system at seeded random points and accounts for every record
+    Chaos(chaos::Chaos),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Test(test) => test.run(),
+        Verb::Chaos(chaos) => chaos.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
