@@ -62,10 +62,29 @@ pub fn output(command: &mut Command, what: &str) -> Result<String> {
         Some(124) => bail!("{what}: it did not end in time"),
         _ => {
             let errors = String::from_utf8_lossy(&output.stderr);
-            let last =
-                |text: &str| text.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
-            let said = last(&errors).or_else(|| last(&text)).unwrap_or_default();
+            let said = told(&errors).or_else(|| told(&text)).unwrap_or_default();
             bail!("{what}: {}", said.trim())
         }
+    }
+}
+
+/// How apt and grpcurl begin the line that matters.
+const MARKS: [&str; 2] = ["E: ", "Message: "];
+
+/// Gives the line that says why a program failed: the one that it marks, or its last.
+fn told(text: &str) -> Option<&str> {
+    let marked = |line: &&str| MARKS.iter().any(|mark| line.trim_start().starts_with(mark));
+    text.lines().find(marked).or_else(|| text.lines().rfind(|line| !line.trim().is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn the_line_that_matters_is_told() {
+        assert_eq!(told("reading\nE: no such package\nW: old\n"), Some("E: no such package"));
+        assert_eq!(told("one\ntwo\n\n"), Some("two"));
+        assert_eq!(told(""), None);
     }
 }

@@ -18,6 +18,7 @@ const CALL_BOUND: Duration = Duration::from_secs(60);
 const MAIL: &str = "127.0.0.1:8025";
 /// Notices that may still move.
 const MOVING: [&str; 3] = ["NOTICE_STATE_QUEUED", "NOTICE_STATE_WAITING", "NOTICE_STATE_SENDING"];
+const COMPLETED: &str = "ASSESSMENT_STATE_COMPLETED";
 const SENT: &str = "NOTICE_STATE_SENT";
 /// A process died between a mail and the report of it.
 const UNKNOWN: &str = "NOTICE_STATE_UNKNOWN";
@@ -76,7 +77,8 @@ impl Figures {
         let mut answers = Answers::default();
         let eligibility = "eligibility.v1.AssessmentService/ListAssessments";
         let assessments = self.list(eligibility, "assessments", json!({}))?;
-        for assessment in &assessments {
+        // A proposal that nobody approved has no payouts and no notices.
+        for assessment in assessments.iter().filter(|one| one["state"] == COMPLETED) {
             let name = assessment["name"].as_str().unwrap_or_default();
             for (method, field) in [
                 ("eligibility.v1.EntitlementService/ListEntitlements", "entitlements"),
