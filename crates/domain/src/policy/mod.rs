@@ -15,6 +15,7 @@ pub mod digest;
 mod error;
 mod evaluate;
 mod evaluator;
+mod faults;
 mod fields;
 mod file;
 #[cfg(test)]
