@@ -87,6 +87,12 @@ impl<'a> Evaluator<'a> {
         &self.reasons
     }
 
+    /// Gives how many decisions were not remembered but made.
+    #[must_use]
+    pub fn decisions(&self) -> u64 {
+        self.decided.len() as u64
+    }
+
     /// Gives one reason by its place.
     #[must_use]
     pub fn reason(&self, index: ReasonIndex) -> &Reason {
