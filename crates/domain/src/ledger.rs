@@ -2,10 +2,11 @@
 //!
 //! Payouts, chunks and differences are the subsidiary ledger; these are its control accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::money::{Currency, Money, MoneyError};
-use crate::order::{Channel, ChannelKey, ChannelTotal};
+use crate::order::{Channel, ChannelKey, ChannelTotal, OrderLine};
+use crate::payout_chunk::{ChunkStanding, OrderPhase};
 use crate::remedy::Payer;
 
 /// An account of the general ledger.
@@ -80,6 +81,15 @@ impl Account {
         Self::ALL.into_iter().find(|account| account.name() == name)
     }
 
+    /// Gives the account of what compensation costs whoever bears it.
+    #[must_use]
+    pub fn borne_by(payer: Payer) -> Account {
+        match payer {
+            Payer::Operator => Account::CompensationExpense,
+            Payer::Fund => Account::FundReceivable,
+        }
+    }
+
     /// Gives the account of what is owed over a channel.
     #[must_use]
     pub fn payable(channel: Channel) -> Account {
@@ -135,12 +145,8 @@ pub fn released(totals: &BTreeMap<ChannelKey, ChannelTotal>) -> Result<Vec<Posti
     let mut entry = Entry::default();
     for (key, total) in totals {
         let Some(currency) = key.currency else { continue };
-        let debit = match key.payer {
-            Payer::Operator => Account::CompensationExpense,
-            Payer::Fund => Account::FundReceivable,
-        };
         let money = Money::new(total.minor, currency);
-        entry.transfer(debit, Account::payable(key.channel), money)?;
+        entry.transfer(Account::borne_by(key.payer), Account::payable(key.channel), money)?;
     }
     Ok(entry.postings())
 }
@@ -182,6 +188,50 @@ pub fn given(channel: Channel, amounts: &[Money]) -> Result<Vec<Posting>, MoneyE
     Ok(entry.postings())
 }
 
+/// Sums where the people of a chunk stand, one by one: what is still owed to each, and what has left. The control
+/// accounts must come to the same. `submitted` are the files that went to the bank.
+///
+/// # Errors
+/// `OutOfRange`.
+pub fn positions(
+    chunk: &ChunkStanding,
+    submitted: &BTreeSet<String>,
+) -> Result<Vec<Posting>, MoneyError> {
+    let mut entry = Entry::default();
+    if chunk.phase != OrderPhase::Released {
+        return Ok(Vec::new());
+    }
+    for number in chunk.orders.columns.numbers() {
+        let lines = chunk.orders.order_of(*number).map_or(&[][..], |order| &order.lines);
+        for line in lines {
+            let Some(money) = line.remedy.grant.amount() else { continue };
+            let credit = position(chunk, *number, line, submitted);
+            entry.transfer(Account::borne_by(line.remedy.payer), credit, money)?;
+        }
+    }
+    Ok(entry.postings())
+}
+
+/// Gives the account on which one person's line stands.
+fn position(
+    chunk: &ChunkStanding,
+    number: u64,
+    line: &OrderLine,
+    submitted: &BTreeSet<String>,
+) -> Account {
+    let place = chunk.given.get(&number).map(|given| given.place).unwrap_or_default();
+    let left = match line.channel {
+        Channel::Transfer => {
+            let file = chunk.under_way_in(number);
+            file.is_some_and(|file| submitted.contains(file)).then_some(Account::BankClearing)
+        }
+        Channel::Invoice => place.exported.then_some(Account::InvoiceCredits),
+        Channel::Provisioning => place.delivered.then_some(Account::CreditsIssued),
+        Channel::Unclaimed => None,
+    };
+    left.unwrap_or(Account::payable(line.channel))
+}
+
 /// Gives the currencies in which debits and credits differ, with debits less credits. Empty where all balance.
 #[must_use]
 pub fn imbalances(postings: &[Posting]) -> Vec<(Currency, i128)> {
@@ -194,86 +244,4 @@ pub fn imbalances(postings: &[Posting]) -> Vec<(Currency, i128)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn eur(minor: i64) -> Money {
-        Money::new(minor, Currency::EUR)
-    }
-
-    fn key(channel: Channel, payer: Payer, currency: Option<Currency>) -> ChannelKey {
-        ChannelKey { channel, payer, currency }
-    }
-
-    fn sides(postings: &[Posting]) -> Vec<(Account, i64, i64)> {
-        postings.iter().map(|it| (it.account, it.debit_minor, it.credit_minor)).collect()
-    }
-
-    #[test]
-    fn a_release_owes_by_channel_and_the_fund_owes_its_part() {
-        let euro = Some(Currency::EUR);
-        let total = |minor| ChannelTotal { count: 1, minor };
-        let totals = BTreeMap::from([
-            (key(Channel::Transfer, Payer::Operator, euro), total(3000)),
-            (key(Channel::Transfer, Payer::Fund, euro), total(500)),
-            (key(Channel::Unclaimed, Payer::Operator, euro), total(40)),
-            (key(Channel::Provisioning, Payer::Operator, None), total(0)),
-        ]);
-        let postings = released(&totals).unwrap();
-        assert_eq!(
-            sides(&postings),
-            [
-                (Account::CompensationExpense, 3040, 0),
-                (Account::FundReceivable, 500, 0),
-                (Account::PayableTransfer, 0, 3500),
-                (Account::PayableUnclaimed, 0, 40),
-            ]
-        );
-        assert_eq!(imbalances(&postings), []);
-    }
-
-    #[test]
-    fn a_transfer_that_comes_back_undoes_its_submission() {
-        let there = submitted(eur(3000)).unwrap();
-        let back = came_back(eur(3000)).unwrap();
-        let first = (Account::PayableTransfer, 3000, 0);
-        assert_eq!(sides(&there), [first, (Account::BankClearing, 0, 3000)]);
-        let first = (Account::PayableTransfer, 0, 3000);
-        assert_eq!(sides(&back), [first, (Account::BankClearing, 3000, 0)]);
-    }
-
-    #[test]
-    fn names_read_back() {
-        for account in Account::ALL {
-            assert_eq!(Account::named(account.name()), Some(account));
-        }
-        for channel in Channel::ALL {
-            assert_eq!(Channel::named(channel.name()), Some(channel));
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_entry_balances_in_every_currency(
-            sums in prop::collection::vec((0_usize..4, any::<bool>(), 0_usize..2, 0_i64..1 << 40), 0..12)
-        ) {
-            let currencies = [Currency::EUR, "GBP".parse().unwrap()];
-            let mut totals = BTreeMap::new();
-            let mut amounts = Vec::new();
-            for (channel, fund, currency, minor) in sums {
-                let payer = if fund { Payer::Fund } else { Payer::Operator };
-                let currency = currencies[currency];
-                let total = ChannelTotal { count: 1, minor };
-                totals.insert(key(Channel::ALL[channel], payer, Some(currency)), total);
-                amounts.push(Money::new(minor, currency));
-            }
-            prop_assert_eq!(imbalances(&released(&totals).unwrap()), []);
-            prop_assert_eq!(imbalances(&given(Channel::Invoice, &amounts).unwrap()), []);
-            for amount in amounts {
-                prop_assert_eq!(imbalances(&submitted(amount).unwrap()), []);
-                prop_assert_eq!(imbalances(&came_back(amount).unwrap()), []);
-            }
-        }
-    }
-}
+mod tests;

@@ -18,6 +18,11 @@ pub enum Motion {
         /// The file.
         file: String,
     },
+    /// It went to the bank, where nothing holds it back any more.
+    Bank {
+        /// The file that it went in.
+        file: String,
+    },
     /// It is lent to a provisioning client.
     Lease {
         /// The lease.
@@ -166,6 +171,12 @@ impl fmt::Display for Motion {
         match self {
             Motion::File { file } => {
                 write!(formatter, "the payout is in payment file {file}: cancel the file")
+            }
+            Motion::Bank { file } => {
+                write!(
+                    formatter,
+                    "the payout went to the bank in payment file {file}: only the bank can stop it now"
+                )
             }
             Motion::Lease { lease } => {
                 write!(
@@ -337,6 +348,8 @@ mod tests {
         let motion = Motion::File { file: "f1".to_owned() };
         let text = motion.to_string();
         assert!(text.contains("f1") && text.contains("cancel the file"), "{text}");
+        let at_bank = Motion::Bank { file: "f1".to_owned() }.to_string();
+        assert!(at_bank.contains("f1") && !at_bank.contains("cancel"), "{at_bank}");
         let refused = Err(Rejection::InMotion { motion: motion.clone() });
         decides(&[], &hold(0, Some(motion.clone())), refused);
         decides(&[held()], &hold(0, Some(motion)), Ok(None));

@@ -151,6 +151,14 @@ impl ChunkStanding {
         self.holdings.iter().find(holds).map(|holding| holding.file.as_str())
     }
 
+    /// Gives the file in which a person's money is under way: nothing held it back, and it has not come back.
+    #[must_use]
+    pub fn under_way_in(&self, number: u64) -> Option<&str> {
+        let standing = self.standing(number);
+        let moves = !standing.held && standing.failure.is_none();
+        self.reserved_in(number).filter(|_| moves)
+    }
+
     /// Gives what a file may pay a person now, none where there is nothing or it may not.
     ///
     /// # Errors

@@ -21,12 +21,12 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A program that could not be run at all.
-    #[error("{} could not be run: {source}", program.display())]
+    #[error("{} could not be run: {problem}", program.display())]
     Spawn {
         /// The program.
         program: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        problem: io::Error,
     },
     /// A program that ran and failed.
     #[error("{} failed ({status}): {output}", program.display())]
@@ -39,18 +39,18 @@ pub enum Error {
         output: String,
     },
     /// A file or directory that could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {problem}", path.display())]
     File {
         /// The file or directory.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        problem: io::Error,
     },
     /// No loopback port could be had, or a socket failed.
-    #[error("loopback network: {source}")]
+    #[error("loopback network: {problem}")]
     Network {
         /// What the operating system said.
-        source: io::Error,
+        problem: io::Error,
     },
     /// A server that ended before it was ready.
     #[error("{server} ended while it started (status {status}); its last lines: {log}")]
@@ -97,7 +97,7 @@ pub enum Error {
 /// Adds the path to an IO error.
 pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::File { path, source }
+    move |problem| Error::File { path, problem }
 }
 
 /// Brings the last lines of a text onto one line, so that an error stays one line. The places that

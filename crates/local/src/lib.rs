@@ -21,7 +21,7 @@ mod supervisor;
 pub use cache::cache_directory;
 pub use error::{Error, Result};
 pub use home::DataDirectory;
-pub use kafka::{Kafka, KafkaOptions};
+pub use kafka::{Kafka, KafkaOptions, kafka_jars};
 pub use mail::{AfterData, MailCatcher, MailOptions, Message};
 pub use ports::free_port;
 pub use postgres::{Durability, Postgres, PostgresOptions};

@@ -26,7 +26,7 @@ pub fn free_port() -> Result<u16> {
             Err(source) => last = Some(source),
         }
     }
-    Err(Error::Network { source: last.expect("there was at least one attempt") })
+    Err(Error::Network { problem: last.expect("there was at least one attempt") })
 }
 
 fn random_port() -> u16 {

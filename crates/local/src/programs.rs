@@ -36,7 +36,7 @@ pub(crate) async fn run(command: &mut Command, limit: Duration) -> Result<Output
             limit,
             hint: String::new(),
         })?
-        .map_err(|source| Error::Spawn { program: program.clone(), source })?;
+        .map_err(|problem| Error::Spawn { program: program.clone(), problem })?;
     if output.status.success() {
         return Ok(output);
     }

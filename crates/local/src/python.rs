@@ -22,15 +22,17 @@ pub(crate) async fn install(pinned: &str, cache: &Path) -> std::result::Result<P
         return Ok(target);
     }
     tracing::info!(package = pinned, "installing from PyPI, once");
-    let downloaded = download(pinned, &target).await;
+    let downloaded = match pip() {
+        Some(pip) => download(pip, pinned, &target).await,
+        None => return Err("neither pip nor python3 is on the PATH".to_owned()),
+    };
     // What pip says without a network does not mention the network.
     downloaded.map_err(|error| format!("is PyPI reached from here? {error}"))?;
     Ok(target)
 }
 
-async fn download(pinned: &str, target: &Path) -> Result<()> {
+async fn download(mut command: Command, pinned: &str, target: &Path) -> Result<()> {
     let staged = staging(target).await?;
-    let mut command = pip();
     command.args([
         "install",
         "--quiet",
@@ -48,14 +50,14 @@ async fn download(pinned: &str, target: &Path) -> Result<()> {
     publish(&staged, target).await
 }
 
-/// `pip` itself where it is on the PATH, else as a module of Python.
-fn pip() -> Command {
+/// `pip` itself where it is on the PATH, else as a module of Python; none without either.
+fn pip() -> Option<Command> {
     for name in ["pip3", "pip"] {
         if let Some(program) = on_path(name) {
-            return Command::new(program);
+            return Some(Command::new(program));
         }
     }
-    let mut command = Command::new("python3");
+    let mut command = Command::new(on_path("python3")?);
     command.args(["-m", "pip"]);
-    command
+    Some(command)
 }

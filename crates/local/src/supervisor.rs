@@ -100,7 +100,7 @@ impl Supervisor {
         }
         let mut child = command
             .spawn()
-            .map_err(|source| Error::Spawn { program: PathBuf::from("/bin/sh"), source })?;
+            .map_err(|problem| Error::Spawn { program: PathBuf::from("/bin/sh"), problem })?;
         let orders = child.stdin.take().expect("standard input was piped above");
         let output = child.stdout.take().expect("standard output was piped above");
         let reports = tokio::io::AsyncBufReadExt::lines(BufReader::new(output));

@@ -1,5 +1,7 @@
 //! The envelope of an event: who wrote it, on what it was decided, and its payload's bytes.
 
+use std::fmt;
+
 use bytes::Bytes;
 use prost::Message;
 use ristoro_domain::time::Instant;
@@ -66,15 +68,18 @@ const EVENT_NAMESPACE: Uuid = Uuid::from_u128(0x6f1d_9b0e_3c52_4f6a_9a55_0d1e_7a
 /// Derives an event's id from its stream, version and cause, so that a repeated append is recognised as one.
 #[must_use]
 pub fn derived_event_id(stream: &str, version: u64, cause: &Cause) -> Uuid {
-    let name = format!("{stream}\n{version}\n{}", cause_text(cause));
+    let name = format!("{stream}\n{version}\n{cause}");
     Uuid::new_v5(&EVENT_NAMESPACE, name.as_bytes())
 }
 
-fn cause_text(cause: &Cause) -> String {
-    match cause {
-        Cause::Log(position) => format!("log:{position}"),
-        Cause::Command(id) => format!("command:{id}"),
-        Cause::Claim(id) => format!("claim:{id}"),
+impl fmt::Display for Cause {
+    /// As it stands in a record, and as event ids are derived from it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(position) => write!(formatter, "log:{position}"),
+            Self::Command(id) => write!(formatter, "command:{id}"),
+            Self::Claim(id) => write!(formatter, "claim:{id}"),
+        }
     }
 }
 
@@ -104,7 +109,7 @@ impl Envelope {
             previous: Bytes::copy_from_slice(self.previous.as_bytes()),
             r#type: self.kind.clone(),
             occurred_at: Some(prost_types::Timestamp { seconds, nanos }),
-            cause: cause_text(&self.cause),
+            cause: self.cause.to_string(),
             command_id: self
                 .command_id
                 .map_or_else(Bytes::new, |id| Bytes::copy_from_slice(id.as_bytes())),

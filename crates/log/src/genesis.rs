@@ -63,7 +63,7 @@ impl LogIdentity {
     ///
     /// # Errors
     /// `Foreign` where the record is no genesis record of that partition.
-    pub(crate) fn from_genesis(position: Position, value: &Bytes) -> Result<Self, LogError> {
+    pub fn from_genesis(position: Position, value: &Bytes) -> Result<Self, LogError> {
         let foreign = |problem: &str| LogError::Foreign(format!("{position}: {problem}"));
         let genesis = LogGenesis::decode(value.clone())
             .map_err(|_| foreign("the first record is no genesis record"))?;

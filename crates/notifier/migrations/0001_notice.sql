@@ -80,6 +80,8 @@ create table dispatch_wave (
     -- The claim that owns it; null while it was handed back.
     owner text,
     next_block integer not null,
+    -- How many places of the next block were reported.
+    reported integer not null,
     blocks integer not null,
     primary key (assessment, partition, chunk, channel, attempt, started_version)
 );

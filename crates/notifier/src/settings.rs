@@ -11,15 +11,17 @@ pub struct Settings {
     pub smtp: SmtpServer,
     /// Who writes. The name signs the notices.
     pub from: Mailbox,
-    /// How long one answer of the mail server may take.
+    /// How long one answer of the mail server may take; see `answer_limit`.
     pub answer_time: Duration,
     /// How often a message is offered that the server puts off.
     pub tries: u32,
     /// The pause before the second offer; it doubles from one to the next.
     pub pause: Duration,
-    /// How many dispatches go out at once, each over a connection of its own.
-    pub at_once: usize,
-    /// How long a wave may stand still under an owner before somebody else takes it over.
+    /// How many chunks go out at once, each over a connection of its own: a bound for the whole process, whatever
+    /// partitions the chunks are of.
+    pub lanes: usize,
+    /// How long a wave may stand still under an owner before somebody else takes it over. The time of a block
+    /// follows from it, so it has to be the same in all processes.
     pub takeover_after: Duration,
     /// How long the loop rests when there is nothing to send.
     pub rest: Duration,
@@ -65,13 +67,26 @@ impl Settings {
         Ok(Self {
             smtp: smtp_url.parse()?,
             from: from.parse().map_err(|_| sender())?,
-            answer_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(15),
             tries: 3,
             pause: Duration::from_secs(2),
-            at_once: 8,
+            lanes: 8,
             takeover_after: Duration::from_secs(60),
             rest: Duration::from_millis(500),
         })
+    }
+
+    /// Gives how long an owner may work on a block, from the moment at which it began to write the claim or report
+    /// before it. The other half of `takeover_after` is for the report, and for clocks that do not run alike.
+    #[must_use]
+    pub fn block_time(&self) -> Duration {
+        self.takeover_after / 2
+    }
+
+    /// Gives how long one answer may take at most, so that the answer to what was sent comes within the block's time.
+    #[must_use]
+    pub fn answer_limit(&self) -> Duration {
+        self.answer_time.min(self.block_time() / 2)
     }
 }
 
@@ -107,6 +122,21 @@ mod tests {
         for text in ["", "relay:25", "smtp://", "smtp://a:b", "smtp://u@h:25", "smtp://h:0"] {
             assert!(text.parse::<SmtpServer>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_block_ends_well_before_a_takeover_and_an_answer_well_before_the_block() {
+        let check = |takeover_after: u64, block_time: u64, answer_limit: u64| {
+            let settings = Settings {
+                takeover_after: Duration::from_secs(takeover_after),
+                ..Settings::new("smtp://h:25", "Italiaonline <no-reply@italiaonline.it>").unwrap()
+            };
+            let times = (settings.block_time().as_secs(), settings.answer_limit().as_secs());
+            assert_eq!(times, (block_time, answer_limit));
+        };
+        check(60, 30, 15);
+        check(600, 300, 15);
+        check(4, 2, 1);
     }
 
     #[test]

@@ -13,12 +13,12 @@ use ristoro_log::{Cause, Envelope, EventLog, LogError, NewRecord, Position, Stre
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::command::StreamRef;
 use ristoro_runtime::journal::Journal;
+use ristoro_runtime::stored::unsigned;
 use ristoro_runtime::views::Views;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::projections::fold::CONSUMER;
-use crate::projections::stored::unsigned;
 
 /// How long a claim waits until its record can be read in the tables.
 const WAIT: Duration = Duration::from_secs(10);

@@ -53,14 +53,21 @@ impl Stage for Orders {
 
     fn skip<'a>(
         &'a self,
-        _context: &'a StageContext,
+        context: &'a StageContext,
         record: &'a Accepted,
         outbox: &'a mut Outbox,
     ) -> BoxFuture<'a, Result<(), StageError>> {
         Box::pin(async move {
             let is_chunk = record.envelope.kind == "EntitlementsDecided";
             if let (Some(assessment), true) = (scan_of(&record.envelope.stream), is_chunk) {
-                let chunk = OrderChunk { skipped: true, ..OrderChunk::default() };
+                let mut view = context.views.begin().await?;
+                let pinned = assessment::roster_offsets(&mut view, assessment).await?;
+                view.rollback().await?;
+                let partition = record.position.partition as usize;
+                // A scan of a partition without a pin cannot be answered otherwise: its skip must not fail as well.
+                let pin = pinned.ok_or(StageError::NotYet)?.get(partition).copied().unwrap_or(0);
+                let skipped = OrderChunk { skipped: true, ..OrderChunk::default() };
+                let chunk = OrderChunk { roster_offset: pin, ..skipped };
                 emit(outbox, record, assessment, &Event::PayoutsOrdered(chunk));
             }
             Ok(())

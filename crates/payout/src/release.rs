@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use ristoro_domain::order::Event;
 use ristoro_domain::settlement::Event as Settled;
-use ristoro_log::Topic;
+use ristoro_log::{StreamHead, Topic};
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::outbox::Outbox;
@@ -58,20 +58,33 @@ async fn release(
 ) -> Result<(), StageError> {
     for (partition, chunks) in (0_u32..).zip(chunks.iter().copied()) {
         let stream = order_stream(assessment, partition);
-        let event = Event::OrdersReleased { chunks };
-        let (kind, payload) = (event.kind(), event.encode());
-        match context.journal.head(Topic::Payout, &stream).await? {
-            None if chunks == 0 => {
-                outbox.emit(Topic::Payout, partition, &stream, kind, payload);
-            }
-            None => return Err(StageError::NotYet),
-            Some(head) if head.version < chunks => return Err(StageError::NotYet),
-            Some(head) if head.version == chunks => {
-                outbox.emit_after(head, Topic::Payout, partition, &stream, kind, payload);
-            }
-            // The stream has its end already, from an attempt before a crash.
-            Some(_) => {}
+        let head = context.journal.head(Topic::Payout, &stream).await?;
+        end(outbox, (&stream, head), partition, chunks)?;
+    }
+    Ok(())
+}
+
+/// Emits the release of a partition's orders behind the last of them, unless it is there.
+///
+/// # Errors
+/// `NotYet` while chunks are missing.
+pub fn end(
+    outbox: &mut Outbox,
+    (stream, head): (&str, Option<StreamHead>),
+    partition: u32,
+    chunks: u64,
+) -> Result<(), StageError> {
+    let event = Event::OrdersReleased { chunks };
+    let (kind, payload) = (event.kind(), event.encode());
+    match head {
+        None if chunks == 0 => outbox.emit(Topic::Payout, partition, stream, kind, payload),
+        None => return Err(StageError::NotYet),
+        Some(head) if head.version < chunks => return Err(StageError::NotYet),
+        Some(head) if head.version == chunks => {
+            outbox.emit_after(head, Topic::Payout, partition, stream, kind, payload);
         }
+        // The stream has its end already, from an attempt before a crash.
+        Some(_) => {}
     }
     Ok(())
 }

@@ -10,7 +10,9 @@ use crate::journal::{Journal, JournalError};
 use crate::service::core::Core;
 
 mod caused;
+mod content;
 mod execute;
+pub mod step;
 mod submit;
 
 /// Executes commands of a service. Any replica may execute any command.
@@ -46,6 +48,8 @@ pub struct CommandRequest {
     pub expected_version: Option<u64>,
     /// Decides, and writes nothing.
     pub validate_only: bool,
+    /// A digest of who asks what, which the `request_id` is bound to; none for a command that no call brought whole.
+    pub content: Option<[u8; 32]>,
 }
 
 /// A command that took effect, or had nothing to do.
@@ -89,7 +93,7 @@ pub enum CommandError<R> {
     /// Whether it took effect is not known: the same command must be sent again with its request_id.
     #[error("the outcome is not known: {0}")]
     Unknown(String),
-    /// The request_id was accepted for another stream.
+    /// The request_id was accepted for another stream, or came with another content.
     #[error("the request_id was used for something else")]
     RequestIdReused,
     /// Something failed before anything was written.

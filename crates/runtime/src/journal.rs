@@ -66,15 +66,21 @@ pub enum JournalError {
 
 /// Where a command's record was accepted.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Outcome {
+pub struct Outcome {
+    /// The record.
     pub position: Position,
+    /// Its stream.
     pub stream: String,
+    /// Its version.
     pub version: u64,
 }
 
 /// A stream and a command's outcome, as of one moment.
-pub(crate) struct History {
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct History {
+    /// The stream's events in order, all or the last.
     pub events: Vec<StreamEvent>,
+    /// What became of the command that was asked about.
     pub outcome: Option<Outcome>,
 }
 

@@ -21,5 +21,6 @@ pub mod service;
 pub mod shutdown;
 pub mod stage;
 pub mod status;
+pub mod stored;
 pub mod telemetry;
 pub mod views;

@@ -46,7 +46,7 @@ struct Input {
 }
 
 /// The heads of the streams that a stage writes, by topic and stream.
-pub(crate) type OutputHeads = BTreeMap<(Topic, String), StreamHead>;
+pub type OutputHeads = BTreeMap<(Topic, String), StreamHead>;
 
 impl Outbox {
     /// Makes an outbox whose outputs will answer `record`.
@@ -58,7 +58,7 @@ impl Outbox {
     }
 
     /// Makes the outputs from now on answer `record`.
-    pub(crate) fn answer(&mut self, record: &Accepted) {
+    pub fn answer(&mut self, record: &Accepted) {
         self.input = Some(Input {
             position: record.position,
             occurred_at: record.envelope.occurred_at,
@@ -126,7 +126,8 @@ impl Outbox {
     }
 
     /// Turns the outputs into records behind the given heads, and moves the heads.
-    pub(crate) fn seal(&self, heads: &mut OutputHeads) -> Vec<NewRecord> {
+    #[must_use]
+    pub fn seal(&self, heads: &mut OutputHeads) -> Vec<NewRecord> {
         self.emitted.iter().map(|one| one.seal(heads)).collect()
     }
 }

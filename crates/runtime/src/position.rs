@@ -12,6 +12,11 @@ pub(crate) mod identity;
 
 pub use board::{Board, WaitError};
 
+pub(crate) use crate::stored::{
+    signed as stored, small as stored_partition, unsigned as loaded,
+    unsigned_small as loaded_partition,
+};
+
 /// A consumer's place on one partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cursor {
@@ -23,26 +28,6 @@ pub struct Cursor {
     pub log_id: Uuid,
     /// Raised by every switch, so that open transactions fail once.
     pub role_epoch: i64,
-}
-
-/// Turns an offset or version into Postgres's signed type.
-pub(crate) fn stored(value: u64) -> i64 {
-    i64::try_from(value).expect("offsets and versions stay below 2^63")
-}
-
-/// Turns a stored offset or version back.
-pub(crate) fn loaded(value: i64) -> u64 {
-    u64::try_from(value).expect("the runtime stores no negative offset or version")
-}
-
-/// Turns a partition into Postgres's signed type.
-pub(crate) fn stored_partition(partition: u32) -> i32 {
-    i32::try_from(partition).expect("a topic has far fewer than 2^31 partitions")
-}
-
-/// Turns a stored partition back.
-pub(crate) fn loaded_partition(partition: i32) -> u32 {
-    u32::try_from(partition).expect("the runtime stores no negative partition")
 }
 
 /// Puts in a row at offset 0 for each partition that has none.

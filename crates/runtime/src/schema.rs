@@ -10,7 +10,7 @@ pub(crate) mod migrate;
 pub(crate) mod register;
 
 pub use digest::{Comparison, EqualError, equal};
-pub use migrate::MigrationError;
+pub use migrate::{MigrationError, own_migrations};
 pub use register::{SchemaState, Schemas};
 
 /// A service's name as it stands in schema names: lower-case letters, digits and underscores.
@@ -104,5 +104,9 @@ pub(crate) async fn begin(
     if mode == Mode::Query {
         statement = format!("{statement}; {}", gate(schema, "pg_advisory_xact_lock_shared"));
     }
-    pool.begin_with(AssertSqlSafe(statement)).await
+    // In a task of its own, for a call may be given up at any point: a transaction whose beginning was given up would
+    // stay open on its connection, and whoever gets that one next would read the past. Begun, it ends when it is dropped.
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }

@@ -40,6 +40,7 @@ fn the_later_source_wins_and_what_is_not_set_has_its_default() {
             ("RISTORO_POOL_SIZE", "30"),
             ("RISTORO_LEASE", "all"),
             ("RISTORO_CONFIG", "elsewhere.toml"),
+            ("RISTORO_SMTP_URL", "smtp://no-setting:25"),
             ("PATH", "/bin"),
         ]),
         flags: pairs(&[("lease", "shared"), ("shutdown-bound-seconds", "3")]),
@@ -70,7 +71,7 @@ fn every_problem_is_told_at_once_with_its_place() {
         format!("{path}:3:13: pool_size is \"1\": write a whole number, 4 to 200"),
         format!("{path}:4:14: partitions is a array"),
         "RISTORO_LEASE: lease is \"mine\": write shared or all".to_owned(),
-        "--log: log ".to_owned(),
+        "--set log: log ".to_owned(),
         "database_url is not set: put it into the file, or set RISTORO_DATABASE_URL".to_owned(),
     ] {
         let found = error.problems.iter().any(|problem| problem.starts_with(&expected));

@@ -3,8 +3,10 @@
 
 mod buf;
 mod demo;
+mod deploy;
 mod manifests;
 mod process;
+mod python;
 mod test;
 
 use std::process::ExitCode;

@@ -8,13 +8,15 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::buf;
+use crate::deploy;
 use crate::manifests;
 use crate::process::{cargo, command, missing, succeeds};
+use crate::python;
 
 /// Runs checks and tests.
 #[derive(Debug, Args)]
 pub struct Test {
-    /// The steps; all of them where none is named
+    /// The steps; all of them but `deploy` where none is named
     steps: Vec<Step>,
 }
 
@@ -35,6 +37,10 @@ enum Step {
     Doc,
     /// All tests: unit, log conformance with a real Kafka, services with a real Postgres, end to end
     Test,
+    /// An independent client in Python against a running stack
+    Python,
+    /// The compose file for real, each process killed once; needs a container engine, or root and Debian's packages
+    Deploy,
 }
 
 /// How many tests passed and failed.
@@ -47,7 +53,8 @@ struct Counts {
 impl Test {
     /// Runs the steps; true where all went well.
     pub fn run(self) -> Result<bool> {
-        let all = Step::value_variants().to_vec();
+        let mut all = Step::value_variants().to_vec();
+        all.retain(|step| *step != Step::Deploy);
         let steps = if self.steps.is_empty() { all } else { self.steps };
         let (mut counts, mut lines, mut good) = (Counts::default(), Vec::new(), true);
         for step in steps {
@@ -102,6 +109,13 @@ impl Step {
                 succeeds(command.env("RUSTDOCFLAGS", "-D warnings"))
             }
             Step::Test => tests(counts),
+            Step::Python => {
+                let python::Outcome { passed, failed } = python::test()?;
+                counts.passed += passed;
+                counts.failed += failed;
+                Ok(failed == 0)
+            }
+            Step::Deploy => deploy::test(),
         }
     }
 }

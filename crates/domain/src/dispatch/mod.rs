@@ -3,6 +3,7 @@
 //! Sending cannot be undone or asked about afterwards. So one owner at a time works on a wave, reports each block
 //! before it begins the next, and whoever takes over leaves the block in between alone.
 
+mod rejection;
 pub mod wave;
 
 #[cfg(test)]
@@ -10,6 +11,8 @@ mod tests;
 
 use crate::decider::Decider;
 use crate::time::Instant;
+
+pub use rejection::Rejection;
 
 /// How many places one block has at most.
 pub const BLOCK_SIZE: usize = 50;
@@ -43,12 +46,14 @@ pub enum Command {
         /// Places of the chunk, ascending.
         places: Vec<u32>,
     },
-    /// Goes on with a wave whose owner is gone.
+    /// Goes on with a wave that was handed back, or whose owner is gone.
     TakeOver {
         /// The new owner's claim.
         claim: String,
         /// The version of the wave's start.
         started_version: u64,
+        /// Where the wave was seen to stand still: an owner that has moved since is not gone.
+        seen: Standing,
     },
     /// Leaves a wave between two blocks.
     HandBack {
@@ -57,7 +62,7 @@ pub enum Command {
         /// The version of the wave's start.
         started_version: u64,
     },
-    /// States what became of the next block.
+    /// States what became of the next block, or of its next places where the owner stopped before its end.
     Report {
         /// The owner's claim.
         claim: String,
@@ -65,7 +70,9 @@ pub enum Command {
         started_version: u64,
         /// The block, from 0.
         block: u32,
-        /// One outcome for each place of the block.
+        /// How many places of the block were reported before.
+        first: u32,
+        /// One outcome for each of the places that follow.
         outcomes: Vec<Outcome>,
     },
 }
@@ -96,64 +103,26 @@ pub enum Event {
         /// The version of the wave's start.
         started_version: u64,
     },
-    /// What became of a block.
+    /// What became of a block, or of its next places.
     DispatchReported {
         /// The version of the wave's start.
         started_version: u64,
         /// The block, from 0.
         block: u32,
-        /// One outcome for each place of the block.
+        /// One outcome for each of the block's places that were not reported before; fewer where the owner stopped.
         outcomes: Vec<Outcome>,
     },
 }
 
-/// Why not.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Rejection {
-    /// A wave needs members, in order.
-    #[error("the {count} places of a wave must be there and ascend")]
-    Places {
-        /// How many there are.
-        count: usize,
-    },
-    /// There is no such wave.
-    #[error("no wave of this dispatch began at version {started_version}")]
-    NoSuchWave {
-        /// The version that was named.
-        started_version: u64,
-    },
-    /// Somebody else owns the wave.
-    #[error("the wave of version {started_version} is owned by another claim: leave it")]
-    NotOwner {
-        /// The wave.
-        started_version: u64,
-    },
-    /// All its blocks are through.
-    #[error("all {blocks} blocks of the wave of version {started_version} are through")]
-    Finished {
-        /// The wave.
-        started_version: u64,
-        /// How many blocks it has.
-        blocks: u32,
-    },
-    /// Another block is next.
-    #[error("block {block} is not the next: report block {next_block}")]
-    NotNext {
-        /// The block that was reported.
-        block: u32,
-        /// The block that is next.
-        next_block: u32,
-    },
-    /// There must be one outcome for each place.
-    #[error("block {block} has {places} places, the report has {outcomes} outcomes")]
-    Outcomes {
-        /// The block.
-        block: u32,
-        /// Its places.
-        places: usize,
-        /// The outcomes reported.
-        outcomes: usize,
-    },
+/// Where a wave stands. Every event of an owner changes it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The claim that owns it; none while it was handed back.
+    pub owner: Option<String>,
+    /// The first block that is not through.
+    pub next_block: u32,
+    /// How many places of that block were reported.
+    pub reported: u32,
 }
 
 /// People whose mailboxes came back at one time.
@@ -167,8 +136,10 @@ pub struct Wave {
     pub places: Vec<u32>,
     /// The claim that owns it; none while it was handed back.
     pub owner: Option<String>,
-    /// The first block that nobody has reported or left in doubt.
+    /// The first block that is not through: neither reported to its end nor left in doubt.
     pub next_block: u32,
+    /// How many places of that block were reported.
+    pub reported: u32,
 }
 
 /// The decider of `dispatch/{assessment}/{partition}/{chunk}/{channel}`, and its state.
@@ -181,6 +152,13 @@ pub struct Dispatch {
 }
 
 impl Wave {
+    /// Gives where it stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let (owner, next_block, reported) = (self.owner.clone(), self.next_block, self.reported);
+        Standing { owner, next_block, reported }
+    }
+
     /// Counts its blocks.
     #[must_use]
     pub fn blocks(&self) -> u32 {
@@ -200,11 +178,27 @@ impl Wave {
         self.places.chunks(BLOCK_SIZE).nth(block as usize).unwrap_or_default()
     }
 
-    /// Gives the block of a place, where the place is in this wave.
+    /// Gives the places of the next block that nobody has reported.
     #[must_use]
-    pub fn block_of(&self, place: u32) -> Option<u32> {
-        let index = self.places.binary_search(&place).ok()?;
-        u32::try_from(index / BLOCK_SIZE).ok()
+    pub fn next_places(&self) -> &[u32] {
+        self.block(self.next_block).get(self.reported as usize..).unwrap_or_default()
+    }
+
+    /// Tells whether a place was reported or left in doubt.
+    #[must_use]
+    pub fn is_through(&self, place: u32) -> bool {
+        let through = self.next_block as usize * BLOCK_SIZE + self.reported as usize;
+        self.places.binary_search(&place).is_ok_and(|index| index < through)
+    }
+
+    /// Counts a report, or a block in doubt.
+    fn pass(&mut self, places: usize) {
+        let reported = self.reported as usize + places;
+        if reported < self.block(self.next_block).len() {
+            self.reported = u32::try_from(reported).expect("a block is short");
+        } else {
+            (self.next_block, self.reported) = (self.next_block + 1, 0);
+        }
     }
 }
 
@@ -221,14 +215,14 @@ impl Dispatch {
         self.waves.iter().find(|wave| wave.places.binary_search(&place).is_ok())
     }
 
-    /// Gives the places that an event leaves in doubt: those of the block that a lost owner may have been sending.
+    /// Gives the places that an event leaves in doubt: what a lost owner may have been sending.
     ///
     /// To be asked of the state before the event.
     #[must_use]
     pub fn left_in_doubt(&self, event: &Event) -> &[u32] {
         let Event::DispatchTakenOver { started_version, .. } = event else { return &[] };
         match self.wave(*started_version) {
-            Some(wave) if wave.owner.is_some() => wave.block(wave.next_block),
+            Some(wave) if wave.owner.is_some() => wave.next_places(),
             Some(_) | None => &[],
         }
     }
@@ -272,8 +266,8 @@ impl Decider for Dispatch {
                     places,
                 }))
             }
-            Command::TakeOver { claim, started_version } => {
-                take_over(state, claim, *started_version)
+            Command::TakeOver { claim, started_version, seen } => {
+                take_over(state, claim, *started_version, seen)
             }
             Command::HandBack { claim, started_version } => {
                 let (wave, started_version) = (state.known(*started_version)?, *started_version);
@@ -283,8 +277,8 @@ impl Decider for Dispatch {
                 state.owned(started_version, claim)?;
                 Ok(Some(Event::DispatchHandedBack { started_version }))
             }
-            Command::Report { claim, started_version, block, outcomes } => {
-                report(state.owned(*started_version, claim)?, *block, outcomes)
+            Command::Report { claim, started_version, block, first, outcomes } => {
+                report(state.owned(*started_version, claim)?, (*block, *first), outcomes)
             }
         }
     }
@@ -295,14 +289,21 @@ impl Decider for Dispatch {
         match event {
             Event::DispatchStarted { claim, at, places, .. } => {
                 let places = state.without_started(places);
-                let owner = Some(claim.clone());
-                let wave = Wave { started_version: version, at: *at, places, owner, next_block: 0 };
+                let wave = Wave {
+                    started_version: version,
+                    at: *at,
+                    places,
+                    owner: Some(claim.clone()),
+                    next_block: 0,
+                    reported: 0,
+                };
                 state.waves.push(wave);
             }
             Event::DispatchTakenOver { claim, started_version } => {
                 if let Some(wave) = find(&mut state, *started_version) {
-                    let lost = wave.owner.is_some() && !wave.is_finished();
-                    wave.next_block += u32::from(lost);
+                    if wave.owner.is_some() && !wave.is_finished() {
+                        wave.pass(wave.next_places().len());
+                    }
                     wave.owner = Some(claim.clone());
                 }
             }
@@ -311,9 +312,9 @@ impl Decider for Dispatch {
                     wave.owner = None;
                 }
             }
-            Event::DispatchReported { started_version, block, .. } => {
+            Event::DispatchReported { started_version, outcomes, .. } => {
                 if let Some(wave) = find(&mut state, *started_version) {
-                    wave.next_block = wave.next_block.max(block + 1);
+                    wave.pass(outcomes.len());
                 }
             }
         }
@@ -325,6 +326,7 @@ fn take_over(
     state: &Dispatch,
     claim: &str,
     started_version: u64,
+    seen: &Standing,
 ) -> Result<Option<Event>, Rejection> {
     let wave = state.known(started_version)?;
     if wave.owner.as_deref() == Some(claim) {
@@ -333,22 +335,30 @@ fn take_over(
     if wave.is_finished() {
         return Err(Rejection::Finished { started_version, blocks: wave.blocks() });
     }
+    if wave.standing() != *seen {
+        return Err(Rejection::Moved { started_version });
+    }
     Ok(Some(Event::DispatchTakenOver { claim: claim.to_owned(), started_version }))
 }
 
-fn report(wave: &Wave, block: u32, outcomes: &[Outcome]) -> Result<Option<Event>, Rejection> {
-    let (started_version, next_block) = (wave.started_version, wave.next_block);
-    if block < next_block {
+fn report(
+    wave: &Wave,
+    (block, first): (u32, u32),
+    outcomes: &[Outcome],
+) -> Result<Option<Event>, Rejection> {
+    let (started_version, next_block, next) =
+        (wave.started_version, wave.next_block, wave.reported);
+    if (block, first) < (next_block, next) {
         return Ok(None);
     }
     if wave.is_finished() {
         return Err(Rejection::Finished { started_version, blocks: wave.blocks() });
     }
-    if block > next_block {
-        return Err(Rejection::NotNext { block, next_block });
+    if (block, first) > (next_block, next) {
+        return Err(Rejection::NotNext { block, first, next_block, next });
     }
-    let places = wave.block(block).len();
-    if outcomes.len() != places {
+    let places = wave.next_places().len();
+    if outcomes.is_empty() || outcomes.len() > places {
         return Err(Rejection::Outcomes { block, places, outcomes: outcomes.len() });
     }
     let outcomes = outcomes.to_vec();

@@ -29,8 +29,10 @@ fn started(claim: &str, places: &[u32]) -> Event {
     }
 }
 
-fn take_over(claim: &str) -> Command {
-    Command::TakeOver { claim: claim.to_owned(), started_version: 1 }
+/// Takes over a wave that was seen to stand at the beginning of a block.
+fn take_over(claim: &str, owner: Option<&str>, next_block: u32) -> Command {
+    let seen = Standing { owner: owner.map(str::to_owned), next_block, reported: 0 };
+    Command::TakeOver { claim: claim.to_owned(), started_version: 1, seen }
 }
 
 fn taken_over(claim: &str) -> Event {
@@ -38,8 +40,12 @@ fn taken_over(claim: &str) -> Event {
 }
 
 fn report(claim: &str, block: u32, outcomes: &[Outcome]) -> Command {
+    report_from(claim, (block, 0), outcomes)
+}
+
+fn report_from(claim: &str, (block, first): (u32, u32), outcomes: &[Outcome]) -> Command {
     let (claim, outcomes) = (claim.to_owned(), outcomes.to_vec());
-    Command::Report { claim, started_version: 1, block, outcomes }
+    Command::Report { claim, started_version: 1, block, first, outcomes }
 }
 
 fn reported(block: u32, outcomes: &[Outcome]) -> Event {
@@ -84,26 +90,31 @@ fn the_owner_reports_block_by_block() {
     let (fifty, twenty) = ([Outcome::Sent; 50], [Outcome::Refused; 20]);
     decides(&given, &report("a", 0, &fifty), Ok(Some(reported(0, &fifty))));
     decides(&given, &report("b", 0, &fifty), Err(Rejection::NotOwner { started_version: 1 }));
-    let not_next = Rejection::NotNext { block: 1, next_block: 0 };
+    let not_next = Rejection::NotNext { block: 1, first: 0, next_block: 0, next: 0 };
     decides(&given, &report("a", 1, &fifty), Err(not_next));
-    let short = Rejection::Outcomes { block: 0, places: 50, outcomes: 20 };
-    decides(&given, &report("a", 0, &twenty), Err(short));
+    for outcomes in [0, 51] {
+        let wrong = Rejection::Outcomes { block: 0, places: 50, outcomes };
+        decides(&given, &report("a", 0, &vec![Outcome::Sent; outcomes]), Err(wrong));
+    }
     let given = [started("a", &many()), reported(0, &fifty), reported(1, &fifty)];
     decides(&given, &report("a", 2, &twenty), Ok(Some(reported(2, &twenty))));
     let done = [&given[..], &[reported(2, &twenty)]].concat();
     assert!(fold::<Dispatch>(&done).wave(1).unwrap().is_finished());
     let finished = Rejection::Finished { started_version: 1, blocks: 3 };
     decides(&done, &report("a", 3, &twenty), Err(finished.clone()));
-    decides(&done, &take_over("b"), Err(finished));
+    decides(&done, &take_over("b", Some("a"), 3), Err(finished));
     let unknown = Rejection::NoSuchWave { started_version: 1 };
-    decides(&[], &take_over("b"), Err(unknown));
+    decides(&[], &take_over("b", None, 0), Err(unknown));
 }
 
 #[test]
 fn a_takeover_leaves_the_block_after_the_last_report_in_doubt() {
     let fifty = [Outcome::Sent; 50];
     let given = [started("a", &many()), reported(0, &fifty)];
-    decides(&given, &take_over("b"), Ok(Some(taken_over("b"))));
+    decides(&given, &take_over("b", Some("a"), 1), Ok(Some(taken_over("b"))));
+    // Seen before the owner's last report, so the owner is not gone.
+    let moved = Err(Rejection::Moved { started_version: 1 });
+    decides(&given, &take_over("b", Some("a"), 0), moved);
     let before = fold::<Dispatch>(&given);
     assert_eq!(before.left_in_doubt(&taken_over("b")), (50..100).collect::<Vec<_>>());
     let given = [&given[..], &[taken_over("b")]].concat();
@@ -116,6 +127,29 @@ fn a_takeover_leaves_the_block_after_the_last_report_in_doubt() {
 }
 
 #[test]
+fn an_owner_who_stops_within_a_block_reports_what_was_done_and_the_rest_is_next() {
+    let (twenty, thirty) = ([Outcome::Sent; 20], [Outcome::Refused; 30]);
+    let given = [started("a", &many()), reported(0, &twenty)];
+    let wave = fold::<Dispatch>(&given).wave(1).unwrap().clone();
+    assert_eq!(wave.next_places(), (20..50).collect::<Vec<_>>());
+    assert_eq!([19, 20, 50].map(|place| wave.is_through(place)), [true, false, false]);
+    decides(&given, &report("a", 0, &twenty), Ok(None));
+    decides(&given, &report_from("a", (0, 20), &thirty), Ok(Some(reported(0, &thirty))));
+    let not_next = Rejection::NotNext { block: 0, first: 21, next_block: 0, next: 20 };
+    decides(&given, &report_from("a", (0, 21), &twenty), Err(not_next));
+    let many = Rejection::Outcomes { block: 0, places: 30, outcomes: 50 };
+    decides(&given, &report_from("a", (0, 20), &[Outcome::Sent; 50]), Err(many));
+
+    let state = fold::<Dispatch>(&given);
+    assert_eq!(state.left_in_doubt(&taken_over("b")), (20..50).collect::<Vec<_>>());
+    let after = Dispatch::evolve(state.clone(), &taken_over("b"));
+    let wave = after.wave(1).unwrap();
+    assert_eq!((wave.next_block, wave.reported), (1, 0));
+    let after = Dispatch::evolve(Dispatch::evolve(state, &HANDED_BACK), &taken_over("b"));
+    assert_eq!(after.wave(1).unwrap().next_places(), (20..50).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_was_handed_back_leaves_nothing_in_doubt() {
     let given = [started("a", &many()), reported(0, &[Outcome::Sent; 50])];
     decides(&given, &hand_back("a"), Ok(Some(HANDED_BACK)));
@@ -125,7 +159,7 @@ fn what_was_handed_back_leaves_nothing_in_doubt() {
     assert!(state.left_in_doubt(&taken_over("b")).is_empty());
     let after = Dispatch::evolve(state, &taken_over("b"));
     assert_eq!(after.wave(1).unwrap().next_block, 1);
-    decides(&given, &take_over("b"), Ok(Some(taken_over("b"))));
+    decides(&given, &take_over("b", None, 1), Ok(Some(taken_over("b"))));
     decides(&given, &report("a", 1, &[]), Err(Rejection::NotOwner { started_version: 1 }));
 }
 
@@ -186,8 +220,9 @@ impl World {
             }
             (3, _) => {
                 let open = process.view.waves.iter().find(|wave| !wave.is_finished());
-                let Some(started_version) = open.map(|wave| wave.started_version) else { return };
-                let command = Command::TakeOver { claim: claim.clone(), started_version };
+                let Some(wave) = open else { return };
+                let (started_version, seen) = (wave.started_version, wave.standing());
+                let command = Command::TakeOver { claim: claim.clone(), started_version, seen };
                 if self.submit(process, &command) {
                     process.owns = Some((claim, started_version));
                 }
@@ -202,10 +237,14 @@ impl World {
                     process.owns = None;
                     return;
                 }
-                let block = wave.next_block;
-                self.sent.extend(wave.block(block));
-                let outcomes = vec![Outcome::Sent; wave.block(block).len()];
-                let report = Command::Report { claim, started_version, block, outcomes };
+                let (block, first) = (wave.next_block, wave.reported);
+                // Now and then the time is up within the block.
+                let places = wave.next_places();
+                let places =
+                    &places[..if action > 6 { places.len().div_ceil(3) } else { places.len() }];
+                self.sent.extend(places);
+                let outcomes = vec![Outcome::Sent; places.len()];
+                let report = Command::Report { claim, started_version, block, first, outcomes };
                 // A lost race is decided again on what is there now; the report is refused if the wave is.
                 let done = self.submit(process, &report) || self.submit(process, &report);
                 if !done {

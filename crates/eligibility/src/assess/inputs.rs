@@ -7,11 +7,11 @@ use ristoro_domain::time::{Instant, time_zone_data};
 use ristoro_domain::{decider, settlement};
 use ristoro_log::{Position, Topic};
 use ristoro_proto::wire::Wire;
+use ristoro_runtime::stored::decode_error;
 use ristoro_runtime::views::Views;
 use sqlx::PgConnection;
 
 use super::AssessError;
-use crate::projections::stored::decode_error;
 use crate::projections::{assessment, outage_event, policy};
 
 /// A completed assessment of the same outage.

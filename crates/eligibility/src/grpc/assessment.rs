@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::assessment_message::{
-    ASSESSMENT, assess_status, assessment_message, digest_of, outage_id, policy_name, refused,
+    ASSESSMENT, assess_status, assessment_message, outage_id, policy_name, refused,
     simulation_message,
 };
 use crate::assess::inputs::Inputs;
@@ -188,7 +188,7 @@ impl AssessmentService for Assessments {
         let (metadata, _, request) = request.into_parts();
         let (id, dry) = (&request.request_id, request.validate_only);
         let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
-        let digest = digest_of("digest", &request.digest)?;
+        let digest = edge::digest("digest", &request.digest)?;
         let cap = edge::non_negative_money("cap", request.cap.as_ref())?;
         let row = self.find(&request.name).await?;
         let (assessment, approver) = (row.assessment.clone(), principal.name.clone());

@@ -1,7 +1,5 @@
 //! Assessments and simulations as messages, and refusals as statuses.
 
-use std::fmt::Write as _;
-
 use ristoro_domain::policy::Refusal as PolicyRefusal;
 use ristoro_domain::settlement::{Pins, Rejection, Status as Stage};
 use ristoro_proto::eligibility::v1 as api;
@@ -41,30 +39,6 @@ pub fn policy_name(field: &str, name: &str) -> Result<PolicyName, Status> {
     Ok(PolicyName { policy, version: None })
 }
 
-/// Reads 64 hexadecimal digits.
-pub fn digest_of(field: &str, text: &str) -> Result<[u8; 32], Status> {
-    let bad = || status::invalid(field, "is no digest: write the proposal's 64 hexadecimal digits");
-    let digits = text.as_bytes();
-    if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(bad());
-    }
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(digest)
-}
-
-/// Writes bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
-}
-
 /// Writes an assessment.
 #[must_use]
 pub fn assessment_message(row: &AssessmentRow, decided: u64) -> api::Assessment {
@@ -85,7 +59,7 @@ pub fn assessment_message(row: &AssessmentRow, decided: u64) -> api::Assessment 
         state: state.into(),
         etag: row.version.to_string(),
         totals: Some(totals_out(&proposal.totals)),
-        digest: hex(&proposal.digest()),
+        digest: edge::hex(&proposal.digest()),
         pins: Some(pins_message(&proposal.pins)),
         decided,
         proposed_by: proposal.proposed_by.clone(),
@@ -132,7 +106,7 @@ pub fn simulation_message(inputs: &Inputs, simulation: &Simulation) -> api::Simu
     api::Simulation {
         policy: policy_text(&inputs.pins),
         totals: Some(totals_out(&simulation.totals)),
-        digest: hex(&digest.finalize()),
+        digest: edge::hex(&digest.finalize()),
         groups: groups.collect(),
         amounts: amounts.collect(),
         zeros: zeros.collect(),
@@ -178,7 +152,7 @@ pub fn refused(rejection: &Rejection) -> Refused {
             Refused::new(Code::PermissionDenied, Reason::SamePerson).with("proposed_by", actor)
         }
         Rejection::DigestDiffers { expected } => {
-            Refused::new(Code::Aborted, Reason::DigestMismatch).with("digest", hex(expected))
+            Refused::new(Code::Aborted, Reason::DigestMismatch).with("digest", edge::hex(expected))
         }
         Rejection::CapBelowTotal { cap, total } => {
             Refused::precondition(Reason::CapBelowTotal).with("cap", cap).with("total", total)

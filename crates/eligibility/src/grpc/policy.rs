@@ -19,7 +19,7 @@ use ristoro_runtime::status;
 use ristoro_runtime::views::{self, Views};
 use tonic::{Code, Request, Response, Status};
 
-use super::assessment_message::{POLICY, POLICY_VERSION, hex, policy_name};
+use super::assessment_message::{POLICY, POLICY_VERSION, policy_name};
 use crate::projections::policy::{self, PolicyRow};
 
 /// How long a read waits for `min_position`.
@@ -81,7 +81,7 @@ fn message(row: &PolicyRow, with_text: bool) -> Result<api::Policy, Status> {
         currency: read.currency().code().to_owned(),
         state: state.into(),
         note: row.retired.clone().unwrap_or_default(),
-        sha256: hex(&row.sha256),
+        sha256: edge::hex(&row.sha256),
         position: row.position.to_string(),
         published_at: Some(timestamp(row.published_at)),
         published_by: row.published_by.clone(),

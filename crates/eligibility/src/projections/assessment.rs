@@ -8,12 +8,11 @@ use ristoro_log::Topic;
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::stored::{
-    StoredEvent, decode_error, instant, partition_number, signed, stored_event, unsigned,
-};
+use super::stored::{StoredEvent, stored_event};
 
 /// Folds settlement.v1 into `settlement_event` and `assessment`.
 #[derive(Debug)]
@@ -85,7 +84,7 @@ async fn insert_event(
     )
     .bind(outage)
     .bind(signed(record.envelope.version))
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(record.position.offset))
     .bind(&record.envelope.kind)
     .bind(record.envelope.occurred_at.as_microsecond())
@@ -245,10 +244,8 @@ pub async fn to_void(
         "select {COLUMNS} from assessment where state in (5, 6) and not exists (select from scan \
          where scan.assessment = assessment.assessment and scan.partition = $1 and scan.state = 3)"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(partition_number(partition))
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(small(partition)).fetch_all(connection).await?;
     rows.iter().map(assessment_row).collect()
 }
 

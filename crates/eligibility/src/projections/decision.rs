@@ -15,10 +15,9 @@ use ristoro_proto::eligibility::v1::EntitlementsDecided;
 use ristoro_proto::types::{reason_in, reason_out, totals_in, totals_out};
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-
-use super::stored::{decode_error, instant, partition_number, signed, unsigned};
 
 /// Folds entitlement.v1 into `scan` and `entitlement_chunk`.
 #[derive(Debug)]
@@ -91,7 +90,7 @@ async fn apply(
     event: &Event,
     record: &Accepted,
 ) -> Result<(), sqlx::Error> {
-    let partition = partition_number(record.position.partition);
+    let partition = small(record.position.partition);
     match event {
         Event::EntitlementsDecided(chunk) => {
             insert_chunk(tx, assessment, chunk, record).await?;
@@ -159,7 +158,7 @@ async fn insert_chunk(
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb)",
     )
     .bind(assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(numbers.first().copied().unwrap_or_default())
     .bind(numbers.last().copied().unwrap_or_default())
     .bind(signed(record.envelope.version))
@@ -214,7 +213,7 @@ pub async fn chunk_of(
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(assessment)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .bind(signed(number))
         .fetch_optional(connection)
         .await?;
@@ -239,7 +238,7 @@ pub async fn chunks_between(
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(assessment)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .bind(signed(*numbers.start()))
         .bind(signed(*numbers.end()))
         .bind(limit)

@@ -7,10 +7,10 @@ use ristoro_domain::facts::{Class, FeePeriod, Segment};
 use ristoro_domain::money::Money;
 use ristoro_domain::roster::{Contact, Payee, Profile, partition_of_number};
 use ristoro_domain::subscriber::{Base, Holding, Stretch};
+use ristoro_runtime::stored::{signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::stored::{partition_number, signed, unsigned};
 use super::subscription::{RosterRow, roster_row};
 
 /// A holding's columns; one element per stretch.
@@ -82,7 +82,7 @@ pub(super) async fn insert(
     )
     .bind(columns.number)
     .bind(recorded_at)
-    .bind(partition_number(partition_of_number(holding.number)))
+    .bind(small(partition_of_number(holding.number)))
     .bind(subscription)
     .bind(subscriber)
     .bind(&profile.service)

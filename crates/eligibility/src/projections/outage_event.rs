@@ -7,9 +7,10 @@ use ristoro_log::{Position, Topic};
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{decode_error, signed, small};
 use sqlx::{PgConnection, Row};
 
-use super::stored::{StoredEvent, decode_error, partition_number, signed, stored_event};
+use super::stored::{StoredEvent, stored_event};
 
 /// Folds outage.v1 into `outage_event`.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ async fn insert(tx: &mut PgConnection, id: &str, record: &Accepted) -> Result<()
     )
     .bind(id)
     .bind(signed(record.envelope.version))
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(record.position.offset))
     .bind(&record.envelope.kind)
     .bind(record.envelope.occurred_at.as_microsecond())
@@ -124,7 +125,7 @@ pub async fn has_passed(
     let row = sqlx::query(
         "select exists (select from outage_event where partition = $1 and record_offset = $2) as there",
     )
-    .bind(partition_number(position.partition))
+    .bind(small(position.partition))
     .bind(signed(position.offset))
     .fetch_one(connection)
     .await?;

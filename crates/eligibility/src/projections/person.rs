@@ -1,8 +1,7 @@
 //! How a subscriber is reached and paid. Personal data: shown masked unless the caller may see it.
 
+use ristoro_runtime::stored::unsigned;
 use sqlx::{PgConnection, Row};
-
-use super::stored::unsigned;
 
 /// A person as the roster knows it.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -6,10 +6,9 @@ use ristoro_domain::time::Instant;
 use ristoro_log::{Position, Topic};
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-
-use super::stored::{instant, partition_number, signed, unsigned};
 
 /// Folds policy.v1 into `policy`.
 #[derive(Debug)]
@@ -78,7 +77,7 @@ async fn apply(
         .bind(policy_version)
         .bind(text)
         .bind(sha256.as_slice())
-        .bind(partition_number(record.position.partition))
+        .bind(small(record.position.partition))
         .bind(signed(record.position.offset))
         .bind(record.envelope.occurred_at.as_microsecond())
         .bind(&record.envelope.actor)

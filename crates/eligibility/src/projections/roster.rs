@@ -8,10 +8,10 @@ use ristoro_domain::subscriber::{Holding, SubscriberEvent};
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{signed, small};
 use sqlx::{PgConnection, Row};
 
 use super::holding::{self, Columns, CurrentState};
-use super::stored::{partition_number, signed};
 
 /// Folds subscriber.v1.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ async fn roster(
         "insert into roster (partition, count) values ($1, $2) \
          on conflict (partition) do update set count = roster.count + $2",
     )
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(i64::try_from(count).expect("a batch is small"))
     .execute(tx)
     .await
@@ -105,7 +105,7 @@ async fn insert_batch(
     )
     .bind(each(|columns| columns.number))
     .bind(recorded_at)
-    .bind(partition_number(partition_of_number(first_number)))
+    .bind(small(partition_of_number(first_number)))
     .bind(texts(|row| &row.subscription))
     .bind(texts(|row| &row.subscriber))
     .bind(texts(|row| &row.profile.service))
@@ -137,7 +137,7 @@ async fn insert_people(
          as row (subscriber, email, phone, locale, iban, payee_name, place) order by subscriber, place desc \
          on conflict (subscriber) do nothing",
     )
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(rows.iter().map(|row| &row.subscriber).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.contact.email.as_ref()).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.contact.phone.as_ref()).collect::<Vec<_>>())
@@ -243,8 +243,8 @@ async fn set_payee(
 /// The database's.
 pub async fn count(connection: &mut PgConnection, partition: u32) -> Result<u64, sqlx::Error> {
     let row = sqlx::query("select count from roster where partition = $1")
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .fetch_optional(connection)
         .await?;
-    row.map_or(Ok(0), |row| row.try_get::<i64, _>("count").map(super::stored::unsigned))
+    row.map_or(Ok(0), |row| row.try_get::<i64, _>("count").map(ristoro_runtime::stored::unsigned))
 }

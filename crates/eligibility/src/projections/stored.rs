@@ -1,8 +1,9 @@
-//! Events as tables keep them, and the numbers of Postgres against ours.
+//! Events as tables keep them.
 
 use bytes::Bytes;
 use ristoro_domain::time::Instant;
 use ristoro_log::{Position, Topic};
+use ristoro_runtime::stored::{instant, unsigned, unsigned_small};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -27,37 +28,6 @@ pub struct StoredEvent {
     pub payload: Bytes,
 }
 
-/// Stores a number that never reaches the sign bit: offsets, versions, subscription numbers.
-#[must_use]
-pub fn signed(number: u64) -> i64 {
-    i64::try_from(number).expect("offsets, versions and numbers stay below 2^63")
-}
-
-/// Gives back what `signed` stored.
-#[must_use]
-pub fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).expect("no negative number is stored")
-}
-
-/// Stores a partition.
-#[must_use]
-pub fn partition_number(partition: u32) -> i32 {
-    i32::try_from(partition).expect("partitions are few")
-}
-
-/// Makes the database's error of a value that no version of this program wrote.
-pub fn decode_error(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
-    sqlx::Error::Decode(Box::new(error))
-}
-
-/// Reads microseconds since the epoch.
-///
-/// # Errors
-/// `Decode` where they are out of range.
-pub fn instant(micros: i64) -> Result<Instant, sqlx::Error> {
-    Instant::from_microsecond(micros).map_err(decode_error)
-}
-
 /// Reads an event of a table with the columns that all event tables have.
 ///
 /// # Errors
@@ -68,7 +38,7 @@ pub fn stored_event(row: &PgRow, topic: Topic, stream: String) -> Result<StoredE
     Ok(StoredEvent {
         position: Position {
             topic,
-            partition: partition.unsigned_abs(),
+            partition: unsigned_small(partition),
             offset: unsigned(row.try_get("record_offset")?),
         },
         stream,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ristoro_domain::facts::{Class, FeePeriod, Period, Segment, Subscription};
 use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::time::{Instant, Window};
+use ristoro_runtime::stored::{instant, signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -266,10 +267,6 @@ fn fee_period(code: i16) -> Result<FeePeriod, sqlx::Error> {
     }
 }
 
-fn instant(microseconds: i64) -> Result<Instant, sqlx::Error> {
-    Instant::from_microsecond(microseconds).map_err(|error| undecodable(error.to_string()))
-}
-
 fn undecodable(problem: String) -> sqlx::Error {
     sqlx::Error::Decode(problem.into())
 }
@@ -277,12 +274,4 @@ fn undecodable(problem: String) -> sqlx::Error {
 /// The number below a partition's first.
 fn first_of(partition: u32) -> i64 {
     i64::from(partition) << COUNT_BITS
-}
-
-fn signed(value: u64) -> i64 {
-    i64::try_from(value).expect("numbers and offsets stay below 2^63")
-}
-
-fn unsigned(value: i64) -> u64 {
-    u64::try_from(value).expect("no column of numbers holds a negative value")
 }

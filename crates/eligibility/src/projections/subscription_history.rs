@@ -1,8 +1,7 @@
 //! The recorded states of one subscription, for explanations.
 
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::{PgConnection, Row};
-
-use super::stored::{signed, unsigned};
 
 /// Gives the offsets at which a subscription's states were recorded, below a pin, with what each says in words.
 ///

@@ -350,5 +350,5 @@ fn digest<'a>(what: &str, names: impl Iterator<Item = (&'a String, &'a String)>)
     for (subscriber, subscription) in names {
         hasher.update(format!("\n{subscriber}\n{subscription}"));
     }
-    crate::grpc::assessment_message::hex(&hasher.finalize())
+    ristoro_runtime::edge::hex(&hasher.finalize())
 }

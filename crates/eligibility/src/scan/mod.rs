@@ -3,8 +3,9 @@
 //! A chunk's content, number and event id are functions of the pins and of what stands before it, so a crash, a retry
 //! or a second worker that believes to own the partition appends the same records again, and they are void.
 
-mod finish;
+pub mod finish;
 mod open;
+pub mod stream;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

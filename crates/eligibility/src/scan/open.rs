@@ -4,17 +4,15 @@ use ristoro_domain::decided::Event;
 use ristoro_domain::policy::Evaluator;
 use ristoro_domain::policy::digest::{Digest, canonical};
 use ristoro_domain::settlement::Pins;
-use ristoro_domain::time::{Instant, time_zone_data};
+use ristoro_domain::time::time_zone_data;
 use ristoro_domain::totals::Totals;
-use ristoro_log::envelope::derived_event_id;
-use ristoro_log::{Cause, Envelope, NewRecord, Position, Topic};
-use ristoro_proto::wire::Wire;
+use ristoro_log::{Position, Topic};
 use ristoro_runtime::service::WorkerContext;
 use ristoro_runtime::views::Views;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::ScanError;
+use super::stream::{ScanCause, ScanStream, Shown};
 use crate::assess::walk::{Basis, Walk};
 use crate::assess::{AssessError, Inputs};
 use crate::projections::assessment::{self, AssessmentRow};
@@ -35,66 +33,24 @@ pub(super) struct OpenScan {
     done: bool,
 }
 
-/// Where the next record goes, and what it carries of its cause.
-#[derive(Debug)]
-pub(super) struct ScanStream {
-    id: String,
+/// Finds the end of a partition's stream in the journal; the cause is what the next record follows from.
+pub(super) async fn at_end(
+    context: &WorkerContext,
+    row: &AssessmentRow,
     partition: u32,
-    version: u64,
-    previous: Uuid,
-    cause: Cause,
-    occurred_at: Instant,
-    traceparent: String,
-}
-
-impl ScanStream {
-    /// Finds the end of a partition's stream in the journal; the cause is what the next record follows from.
-    pub(super) async fn at_end(
-        context: &WorkerContext,
-        row: &AssessmentRow,
-        partition: u32,
-        (cause, what): (&str, &'static str),
-    ) -> Result<Self, ScanError> {
-        let unreadable = || ScanError::Position { assessment: row.assessment.clone(), what };
-        let cause: Position = cause.parse().map_err(|_| unreadable())?;
-        let id = format!("scan/{}/{partition}", row.assessment);
-        let head = context.journal.head(Topic::Entitlement, &id).await?;
-        let mut view = context.views.begin().await?;
-        let events = assessment::events(&mut view, &row.proposal.outage).await?;
-        let caused =
-            events.iter().find(|event| event.position == cause).ok_or(ScanError::NotYet)?;
-        Ok(Self {
-            id,
-            partition,
-            version: head.map_or(0, |head| head.version),
-            previous: head.map_or(Uuid::nil(), |head| head.event_id),
-            cause: Cause::Log(cause),
-            occurred_at: caused.occurred_at,
-            traceparent: caused.traceparent.clone(),
-        })
-    }
-
-    /// Makes the next record, and counts it as written.
-    pub(super) fn record(&mut self, event: &Event) -> NewRecord {
-        let version = self.version + 1;
-        let event_id = derived_event_id(&self.id, version, &self.cause);
-        let envelope = Envelope {
-            event_id,
-            stream: self.id.clone(),
-            version,
-            previous: self.previous,
-            kind: event.kind().to_owned(),
-            occurred_at: self.occurred_at,
-            cause: self.cause,
-            command_id: None,
-            actor: String::new(),
-            traceparent: self.traceparent.clone(),
-            payload: event.encode(),
-        };
-        self.version = version;
-        self.previous = event_id;
-        NewRecord { topic: Topic::Entitlement, partition: self.partition, envelope }
-    }
+    (cause, what): (&str, &'static str),
+) -> Result<ScanStream, ScanError> {
+    let unreadable = || ScanError::Position { assessment: row.assessment.clone(), what };
+    let position: Position = cause.parse().map_err(|_| unreadable())?;
+    let id = format!("scan/{}/{partition}", row.assessment);
+    let head = context.journal.head(Topic::Entitlement, &id).await?;
+    let mut view = context.views.begin().await?;
+    let events = assessment::events(&mut view, &row.proposal.outage).await?;
+    let caused = events.iter().find(|event| event.position == position);
+    let caused = caused.ok_or(ScanError::NotYet)?;
+    let (occurred_at, traceparent) = (caused.occurred_at, caused.traceparent.clone());
+    let cause = ScanCause { position, occurred_at, traceparent };
+    Ok(ScanStream::behind(head, &row.assessment, partition, cause))
 }
 
 impl OpenScan {
@@ -110,7 +66,7 @@ impl OpenScan {
             return Err(ScanError::TimeZoneData { pinned: pins.time_zone_data.clone(), own });
         }
         let cause = (row.approved_position.as_str(), "its approval");
-        let stream = ScanStream::at_end(context, row, partition, cause).await?;
+        let stream = at_end(context, row, partition, cause).await?;
         let mut view = context.views.begin().await?;
         passed_pins(&mut view, pins, partition).await?;
         let inputs = match Inputs::pinned(&mut view, &row.proposal.outage, pins).await {
@@ -141,12 +97,11 @@ impl OpenScan {
     ) -> Result<(), ScanError> {
         let scans = decision::scans(view, &row.assessment).await?;
         let known = scans.iter().find(|scan| scan.partition == partition);
-        let ended = known.is_some_and(|scan| scan.result.is_some() || scan.voided);
-        let chunks = known.map_or(0, |scan| scan.chunks);
-        if chunks + u64::from(ended) < self.stream.version {
-            return Err(ScanError::NotYet);
-        }
-        self.done = ended;
+        self.done = match self.stream.shown(known) {
+            Shown::Elsewhere => return Err(ScanError::NotYet),
+            Shown::Open => false,
+            Shown::Ended { .. } => true,
+        };
         let mut after = 0;
         while !self.done {
             let numbers = after + 1..=i64::MAX as u64;
@@ -191,7 +146,7 @@ impl OpenScan {
             let completed = Event::ScanCompleted {
                 totals: self.totals.clone(),
                 digest: std::mem::take(&mut self.digest).finish(),
-                chunks: self.stream.version,
+                chunks: self.stream.version(),
             };
             records.push(self.stream.record(&completed));
             self.done = true;

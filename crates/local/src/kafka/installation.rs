@@ -42,6 +42,10 @@ impl Installation {
         Ok(Self { directory, java, class_path })
     }
 
+    pub(crate) fn jars(&self) -> PathBuf {
+        self.directory.join("jars")
+    }
+
     pub(crate) fn java(&self) -> &Path {
         &self.java.program
     }

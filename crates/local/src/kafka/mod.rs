@@ -23,7 +23,18 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 const STOP_GRACE: Duration = Duration::from_secs(15);
 /// Another process may take a port between our look and the server's.
 const PORT_ATTEMPTS: u32 = 3;
+/// The broker of an owner that was killed may be ending on the same data: its grace, and some more.
+const ENDING_LIMIT: Duration = Duration::from_secs(20);
+const ENDING_PAUSE: Duration = Duration::from_millis(500);
 const LOG_SETTINGS: &str = include_str!("log4j2.properties");
+
+/// Gives the folder of Kafka's jars in the cache, for a Kafka that somebody else runs; gets them at the first use.
+///
+/// # Errors
+/// If they, or the Java that gets them, can neither be found nor installed.
+pub async fn kafka_jars(cache: &Path) -> Result<PathBuf> {
+    Ok(Installation::find_or_install(cache).await?.jars())
+}
 
 /// How a Kafka is to be started.
 #[derive(Debug, Clone)]
@@ -83,6 +94,9 @@ impl Kafka {
             write_settings(&home, &options, port, control).await?;
             match start_once(&installation, &home, &options, port).await {
                 Ok(supervisor) => break (port, supervisor),
+                Err(error) if is_data_in_use(&error) && begun.elapsed() < ENDING_LIMIT => {
+                    tokio::time::sleep(ENDING_PAUSE).await;
+                }
                 Err(error) if attempt == PORT_ATTEMPTS || !is_port_taken(&error) => {
                     return Err(error);
                 }
@@ -243,4 +257,8 @@ fn class_archive_argument(installation: &Installation, home: &Home) -> OsString 
 
 fn is_port_taken(error: &Error) -> bool {
     error.to_string().contains("Address already in use")
+}
+
+fn is_data_in_use(error: &Error) -> bool {
+    error.to_string().contains("Failed to acquire lock on file .lock")
 }

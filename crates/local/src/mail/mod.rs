@@ -86,7 +86,7 @@ impl MailCatcher {
                 Some(tokio::sync::Mutex::new(file.map_err(at(path))?))
             }
         };
-        let network = |source| Error::Network { source };
+        let network = |problem| Error::Network { problem };
         let port = options.port.unwrap_or(0);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(network)?;
         let address = listener.local_addr().map_err(network)?;
@@ -218,6 +218,10 @@ async fn listen(listener: TcpListener, office: Arc<Office>) {
 }
 
 async fn serve(stream: TcpStream, office: &Office) {
+    // Answers to commands that came together are small writes: each would wait 40 ms for the one before it.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "an SMTP connection answers slowly");
+    }
     if let Err(error) = session::serve(stream, office).await {
         tracing::debug!(%error, "an SMTP connection ended early");
     }

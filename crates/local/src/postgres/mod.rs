@@ -27,6 +27,9 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 const QUERY_LIMIT: Duration = Duration::from_secs(60);
 /// Another process may take a port between our look and the server's.
 const PORT_ATTEMPTS: u32 = 3;
+/// The server of an owner that was killed may be ending on the same data: its grace, and some more.
+const ENDING_LIMIT: Duration = Duration::from_secs(15);
+const ENDING_PAUSE: Duration = Duration::from_millis(200);
 
 /// Whether commits survive a loss of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +100,9 @@ impl Postgres {
             let launch = launch(&programs, account, &home, arguments(&options, port));
             match start_once(launch).await {
                 Ok(supervisor) => break (port, supervisor),
+                Err(error) if is_data_in_use(&error) && begun.elapsed() < ENDING_LIMIT => {
+                    sleep(ENDING_PAUSE).await;
+                }
                 Err(error) if attempt == PORT_ATTEMPTS || !is_port_taken(&error) => {
                     return Err(error);
                 }
@@ -252,4 +258,8 @@ async fn until_status_is_ready(file: PathBuf, pid: u32) {
 
 fn is_port_taken(error: &Error) -> bool {
     error.to_string().contains("could not bind")
+}
+
+fn is_data_in_use(error: &Error) -> bool {
+    error.to_string().contains("lock file \"postmaster.pid\" already exists")
 }

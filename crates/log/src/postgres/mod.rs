@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
 use crate::append::RawRecord;
@@ -229,8 +229,16 @@ async fn append_some(
 
 async fn connect(url: &str) -> Result<PgPool, LogError> {
     let options = PgPoolOptions::new().max_connections(CONNECTIONS);
-    let pool = options.acquire_timeout(CONNECTION_LIMIT).connect(url).await;
-    pool.map_err(|error| failure(&error))
+    match options.acquire_timeout(CONNECTION_LIMIT).connect(url).await {
+        Ok(pool) => Ok(pool),
+        // The pool tries again where nobody listens, and at last only says that the time is up: one more try tells why.
+        Err(sqlx::Error::PoolTimedOut) => {
+            let once = tokio::time::timeout(CONNECTION_LIMIT, PgConnection::connect(url)).await;
+            let reason = once.ok().and_then(Result::err).unwrap_or(sqlx::Error::PoolTimedOut);
+            Err(failure(&reason))
+        }
+        Err(error) => Err(failure(&error)),
+    }
 }
 
 /// Maps a database error; a log whose tables are not there has not been created.

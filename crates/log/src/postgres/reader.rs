@@ -143,7 +143,7 @@ async fn rows(pool: &PgPool, next: Position, room: Limits) -> Result<Vec<Record>
     let mut position = next;
     for row in rows {
         if row.get::<i64, _>("offset").unsigned_abs() != position.offset {
-            return Err(deleted());
+            return Err(LogError::Foreign(format!("{position} is deleted")));
         }
         let value: Vec<u8> = row.get("value");
         records.push(Record { position, value: value.into() });

@@ -1,16 +1,19 @@
 //! SMTP, command by command, so that it is known whether a message can have been taken when a connection ends.
 //!
 //! Until the content was sent nothing can have been taken, and the message may be offered again. From then on only
-//! an answer tells, and without one the outcome is unknown for ever.
+//! an answer tells, and without one the outcome is unknown for ever. So content is sent only where there is time left
+//! for its answer.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use lettre::Address;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt, Rset};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::settings::Settings;
 
@@ -18,7 +21,9 @@ use crate::settings::Settings;
 pub struct Connection {
     smtp: AsyncSmtpConnection,
     sender: Address,
-    answer_time: Duration,
+    answer_limit: Duration,
+    /// Whether the server reads several commands at once. RFC 2920.
+    pipelining: bool,
     broken: bool,
 }
 
@@ -26,16 +31,26 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// It did not answer in time.
-    #[error("the mail server {host}:{port} did not answer within {seconds} s")]
+    #[error("the mail server {host}:{port} did not answer within {limit:?}")]
     Time {
         /// Its host.
         host: String,
         /// Its port.
         port: u16,
         /// How long it was waited for.
-        seconds: u64,
+        limit: Duration,
     },
-    /// It cannot be reached, or it takes no mail of our sender.
+    /// It cannot be reached.
+    #[error("the mail server {host}:{port} cannot be reached: {source}")]
+    Network {
+        /// Its host.
+        host: String,
+        /// Its port.
+        port: u16,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It takes no mail of our sender.
     #[error("the mail server {host}:{port} takes no mail: {source}")]
     Smtp {
         /// Its host.
@@ -76,27 +91,40 @@ impl Connection {
     /// Connects, and makes sure that the server takes mail of our sender: otherwise every message would be refused.
     ///
     /// # Errors
-    /// `Time`, `Smtp`.
+    /// `Time`, `Network`, `Smtp`.
     pub async fn open(settings: &Settings) -> Result<Self, ConnectError> {
         let (host, port) = (settings.smtp.host.clone(), settings.smtp.port);
-        let work = async {
-            let address = (settings.smtp.host.as_str(), port);
-            let hello = ClientId::default();
-            let limit = Some(settings.answer_time);
-            let mut smtp =
-                AsyncSmtpConnection::connect_tokio1(address, limit, &hello, None, None).await?;
-            let sender = settings.from.email.clone();
-            smtp.command(Mail::new(Some(sender.clone()), Vec::new())).await?;
-            smtp.command(Rset).await?;
-            let answer_time = settings.answer_time;
-            Ok(Self { smtp, sender, answer_time, broken: false })
-        };
-        let seconds = settings.answer_time.as_secs();
-        match timeout(settings.answer_time, work).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(source)) => Err(ConnectError::Smtp { host, port, source }),
-            Err(_) => Err(ConnectError::Time { host, port, seconds }),
+        let limit = settings.answer_limit();
+        match timeout(limit, Self::connect(settings, limit)).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectError::Time { host, port, limit }),
         }
+    }
+
+    async fn connect(settings: &Settings, answer_limit: Duration) -> Result<Self, ConnectError> {
+        let place = || (settings.smtp.host.clone(), settings.smtp.port);
+        let network = |source| {
+            let (host, port) = place();
+            ConnectError::Network { host, port, source }
+        };
+        let refused = |source| {
+            let (host, port) = place();
+            ConnectError::Smtp { host, port, source }
+        };
+        let stream = TcpStream::connect(place()).await.map_err(network)?;
+        // A message goes out in two writes: with Nagle's algorithm the second would wait 40 ms for the first one's
+        // acknowledgement.
+        stream.set_nodelay(true).map_err(network)?;
+        let hello = ClientId::default();
+        let smtp = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &hello).await;
+        let mut smtp = smtp.map_err(refused)?;
+        // Asked again, since what the library keeps of the first answer leaves pipelining out.
+        let features = smtp.command(Ehlo::new(hello)).await.map_err(refused)?;
+        let pipelining = features.message().any(|line| line.eq_ignore_ascii_case("PIPELINING"));
+        let sender = settings.from.email.clone();
+        smtp.command(Mail::new(Some(sender.clone()), Vec::new())).await.map_err(refused)?;
+        smtp.command(Rset).await.map_err(refused)?;
+        Ok(Self { smtp, sender, answer_limit, pipelining, broken: false })
     }
 
     /// Tells whether it can be used for another message.
@@ -105,19 +133,24 @@ impl Connection {
         !self.broken && !self.smtp.has_broken()
     }
 
-    /// Offers one message.
-    pub async fn deliver(&mut self, to: &Address, mail: &[u8]) -> Delivery {
-        if let Err(no) = self.announce(to).await {
+    /// Offers one message. Its content is sent before `last_at` or not at all.
+    pub async fn deliver(&mut self, to: &Address, mail: &[u8], last_at: Instant) -> Delivery {
+        if let Err(no) = self.announce(to, last_at).await {
             if self.is_usable() {
                 // The next message begins afresh; a server that does not even reset is left.
-                self.broken = self.step(Rset).await.is_err();
+                self.broken = self.ask(Rset, last_at).await.is_err();
             }
             return match no {
                 No::Permanent => Delivery::Refused,
                 No::Other(problem) => Delivery::NotTaken { problem },
             };
         }
-        match timeout(self.answer_time, self.smtp.message(mail)).await {
+        if Instant::now() >= last_at {
+            // The server waits for the content: there is no way back but to leave.
+            self.broken = true;
+            return Delivery::NotTaken { problem: "the time of the block is up".to_owned() };
+        }
+        match timeout(self.answer_limit, self.smtp.message(mail)).await {
             Ok(Ok(_)) => Delivery::Taken,
             Ok(Err(error)) if error.is_permanent() => Delivery::Refused,
             Ok(Err(error)) if error.is_transient() => {
@@ -138,13 +171,15 @@ impl Connection {
 
     /// Says goodbye; it does not matter whether the server hears it.
     pub async fn close(mut self) {
-        if self.is_usable() && self.step(Quit).await.is_err() {
+        let last_at = Instant::now() + self.answer_limit;
+        if self.is_usable() && self.ask(Quit, last_at).await.is_err() {
             tracing::debug!("the mail server was gone before the goodbye");
         }
     }
 
-    /// Everything before the content. A message that ends here was certainly not taken.
-    async fn announce(&mut self, to: &Address) -> Result<(), No> {
+    /// Everything before the content, in one write where the server allows it. A message that ends here was certainly
+    /// not taken.
+    async fn announce(&mut self, to: &Address, last_at: Instant) -> Result<(), No> {
         let mut parameters = Vec::new();
         let is_ascii = |address: &Address| address.to_string().is_ascii();
         if !(is_ascii(to) && is_ascii(&self.sender)) {
@@ -153,29 +188,62 @@ impl Connection {
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        let sender = Some(self.sender.clone());
-        // A sender that was taken at first and is not now is no fault of this recipient's.
-        self.step(Mail::new(sender, parameters)).await.map_err(|no| match no {
-            No::Permanent => No::Other("the sender is refused".to_owned()),
-            No::Other(problem) => No::Other(problem),
-        })?;
-        self.step(Rcpt::new(to.clone(), Vec::new())).await?;
-        self.step(Data).await
+        let mail = Mail::new(Some(self.sender.clone()), parameters).to_string();
+        let recipient = Rcpt::new(to.clone(), Vec::new()).to_string();
+        if !self.pipelining {
+            self.ask(mail, last_at).await.map_err(sender_refused)?;
+            self.ask(recipient, last_at).await?;
+            return self.ask(Data, last_at).await;
+        }
+        let sender = self.ask(format!("{mail}{recipient}{Data}"), last_at).await;
+        let recipient = self.hear(last_at).await;
+        let data = self.hear(last_at).await;
+        // A server that would take content for nobody is left: it must not get any.
+        self.broken |= data.is_ok() && (sender.is_err() || recipient.is_err());
+        sender.map_err(sender_refused)?;
+        recipient?;
+        data
     }
 
-    async fn step<C: std::fmt::Display>(&mut self, command: C) -> Result<(), No> {
-        match timeout(self.answer_time, self.smtp.command(command)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if error.is_permanent() => Err(No::Permanent),
-            Ok(Err(error)) => {
-                self.broken = !error.is_transient() || is_closing(&error);
+    /// Gives a command and hears its answer.
+    async fn ask<C: Display>(&mut self, command: C, last_at: Instant) -> Result<(), No> {
+        let limit = last_at.min(Instant::now() + self.answer_limit);
+        let answered = timeout_at(limit, self.smtp.command(command)).await;
+        self.read(answered.map(|answer| answer.map(|_| ())).ok())
+    }
+
+    /// Hears the answer to a command that was given with the one before it.
+    async fn hear(&mut self, last_at: Instant) -> Result<(), No> {
+        if self.broken {
+            return Err(No::Other("the connection ended".to_owned()));
+        }
+        let limit = last_at.min(Instant::now() + self.answer_limit);
+        let answered = timeout_at(limit, self.smtp.read_response()).await;
+        self.read(answered.map(|answer| answer.map(|_| ())).ok())
+    }
+
+    /// Makes out what an answer means; none where none came in time.
+    fn read(&mut self, answered: Option<Result<(), SmtpError>>) -> Result<(), No> {
+        match answered {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) if error.is_permanent() => Err(No::Permanent),
+            Some(Err(error)) => {
+                self.broken |= !error.is_transient() || is_closing(&error);
                 Err(No::Other(answer(&error)))
             }
-            Err(_) => {
+            None => {
                 self.broken = true;
                 Err(No::Other("no answer came in time".to_owned()))
             }
         }
+    }
+}
+
+/// A sender that was taken at first and is not now is no fault of this recipient's.
+fn sender_refused(no: No) -> No {
+    match no {
+        No::Permanent => No::Other("the sender is refused".to_owned()),
+        No::Other(problem) => No::Other(problem),
     }
 }
 

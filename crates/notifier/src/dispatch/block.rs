@@ -1,52 +1,122 @@
-//! One block goes out. Whatever happens, each of its places gets an outcome.
+//! One block goes out, or as much of it as there is time for. Each place that was tried gets an outcome.
 
 use std::time::Duration;
 
 use lettre::Address;
 use ristoro_domain::dispatch::Outcome;
+use tokio::time::Instant as Clock;
 
 use super::DispatchError;
+use super::budget::Budget;
 use super::known::{Seen, content};
 use super::lane::Lane;
 use super::turn::Desk;
-use super::wave::Going;
+use super::wave::{Going, Next};
 use crate::channels::mail::{Order, compose};
-use crate::channels::smtp::Delivery;
+use crate::channels::smtp::{ConnectError, Delivery};
 use crate::letter::{self, Language};
 use crate::projections::contact::Member;
 
-/// The places of a block with the people behind them; none for somebody who is no longer known.
-pub(super) struct Block {
-    pub(super) members: Vec<(u32, Option<Member>)>,
+/// How long what was seen of the world counts within a block: the people with whether they want mail, the outage, the
+/// stop of payouts. So a suppression stops a mail after this time at the latest.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What became of the next places of a wave.
+pub(super) struct Part {
+    /// One outcome for each place that was tried, in order.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Why the wave does not go on now, where it does not.
+    pub(super) stop: Option<Stop>,
+}
+
+/// Why a wave does not go on.
+pub(super) enum Stop {
+    /// It may not, or its time is up.
+    Leave(&'static str),
+    /// Something failed.
+    Trouble(DispatchError),
+}
+
+/// What became of one message.
+enum Offered {
+    Through(Outcome),
+    /// It was certainly not taken, and there was no time to offer it again.
+    PutOff,
+    /// No message can be given to the server.
+    NoServer(ConnectError),
 }
 
 impl Desk<'_> {
-    /// Sends a block and gives one outcome for each place.
+    /// Sends what is left of the wave's next block, as far as its time goes.
     pub(super) async fn send_block(
         &self,
         going: &Going,
-        seen: &Seen,
-        block: &Block,
+        budget: &Budget,
         lane: &mut Lane<'_>,
-    ) -> Vec<Outcome> {
-        let mut outcomes = Vec::with_capacity(block.members.len());
-        for (place, member) in &block.members {
-            let Some(member) = member else {
-                outcomes.push(Outcome::NoChannel);
-                continue;
+    ) -> Part {
+        let mut outcomes = Vec::new();
+        let stop = self.send_places(going, budget, lane, &mut outcomes).await;
+        Part { outcomes, stop: stop.err() }
+    }
+
+    async fn send_places(
+        &self,
+        going: &Going,
+        budget: &Budget,
+        lane: &mut Lane<'_>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), Stop> {
+        while outcomes.len() < going.wave.next_places().len() {
+            let looked_at = Clock::now();
+            let block = match self.next(going, outcomes.len()).await.map_err(Stop::Trouble)? {
+                Next::Block(block) => block,
+                Next::Leave { reason, .. } => return Err(Stop::Leave(reason)),
             };
-            let outcome = match self.mail(going, seen, *place, member) {
-                Ok(Some((address, mail))) => self.offer(lane, &address, &mail, going).await,
-                Ok(None) => Outcome::NoChannel,
-                Err(error) => {
-                    // A fault of ours: nothing was sent, and a person can have it sent again.
-                    tracing::error!(%error, dispatch = %going.key, place, "a notice cannot be written");
-                    Outcome::Deferred
+            if outcomes.is_empty() && !budget.is_fresh() {
+                return Err(Stop::Leave("its claim or report took too long"));
+            }
+            for (sent, (place, member)) in block.members.iter().enumerate() {
+                if sent > 0 && looked_at.elapsed() >= LOOK_AGAIN {
+                    break;
                 }
-            };
-            outcomes.push(outcome);
+                if !outcomes.is_empty() && !budget.is_left_after(Duration::ZERO) {
+                    return Ok(());
+                }
+                let whom = (&*block.seen, *place, member.as_ref());
+                match self.tell(going, whom, budget, lane).await {
+                    Offered::Through(outcome) => outcomes.push(outcome),
+                    Offered::NoServer(error) => return Err(Stop::Trouble(error.into())),
+                    Offered::PutOff if self.context.shutdown.is_cancelled() => {
+                        return Err(Stop::Leave("the process ends"));
+                    }
+                    // It had all the time that there is, and must not hold up the others for ever.
+                    Offered::PutOff if outcomes.is_empty() => outcomes.push(Outcome::Deferred),
+                    // It is the first of the next part.
+                    Offered::PutOff => return Ok(()),
+                }
+            }
         }
-        outcomes
+        Ok(())
+    }
+
+    /// Tells one person.
+    async fn tell(
+        &self,
+        going: &Going,
+        (seen, place, member): (&Seen, u32, Option<&Member>),
+        budget: &Budget,
+        lane: &mut Lane<'_>,
+    ) -> Offered {
+        let Some(member) = member else { return Offered::Through(Outcome::NoChannel) };
+        match self.mail(going, seen, place, member) {
+            Ok(Some((address, mail))) => self.offer(lane, (&address, &mail), going, budget).await,
+            Ok(None) => Offered::Through(Outcome::NoChannel),
+            Err(error) => {
+                // A fault of ours: nothing was sent, and a person can have it sent again.
+                tracing::error!(%error, dispatch = %going.key, place, "a notice cannot be written");
+                Offered::Through(Outcome::Deferred)
+            }
+        }
     }
 
     /// Writes one mail; none where there is no address that a mail can go to.
@@ -72,37 +142,39 @@ impl Desk<'_> {
         Ok(Some((address, mail)))
     }
 
-    /// Offers one mail until the server takes or refuses it, or has put it off often enough.
+    /// Offers one mail until the server takes or refuses it, has put it off often enough, or the time is up.
     async fn offer(
         &self,
         lane: &mut Lane<'_>,
-        address: &Address,
-        mail: &[u8],
+        (address, mail): (&Address, &[u8]),
         going: &Going,
-    ) -> Outcome {
+        budget: &Budget,
+    ) -> Offered {
         let mut pause = self.settings.pause;
         for attempt in 1..=self.settings.tries.max(1) {
             let delivery = match lane.connection().await {
-                Ok(connection) => connection.deliver(address, mail).await,
-                Err(error) => Delivery::NotTaken { problem: error.to_string() },
+                Ok(connection) => connection.deliver(address, mail, budget.last_at()).await,
+                Err(error) => return Offered::NoServer(error),
             };
             match delivery {
-                Delivery::Taken => return Outcome::Sent,
-                Delivery::Refused => return Outcome::Refused,
+                Delivery::Taken => return Offered::Through(Outcome::Sent),
+                Delivery::Refused => return Offered::Through(Outcome::Refused),
                 Delivery::Unknown { problem } => {
                     tracing::warn!(problem, dispatch = %going.key, "nobody knows whether a mail was taken");
-                    return Outcome::Unknown;
+                    return Offered::Through(Outcome::Unknown);
                 }
                 Delivery::NotTaken { problem } => {
                     tracing::debug!(problem, attempt, dispatch = %going.key, "a mail was put off");
                 }
             }
-            if attempt < self.settings.tries && !self.rest(pause).await {
-                break;
+            if attempt < self.settings.tries {
+                if !budget.is_left_after(pause) || !self.rest(pause).await {
+                    return Offered::PutOff;
+                }
+                pause *= 2;
             }
-            pause *= 2;
         }
-        Outcome::Deferred
+        Offered::Through(Outcome::Deferred)
     }
 
     /// Rests; tells whether there is time for more.

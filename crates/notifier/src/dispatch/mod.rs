@@ -4,8 +4,10 @@
 //! what was certainly not taken is ever offered again.
 
 mod block;
+mod budget;
 mod known;
 mod lane;
+mod look;
 mod plan;
 mod turn;
 mod wave;
@@ -72,28 +74,7 @@ impl Worker for Dispatcher {
     fn run(&self, context: WorkerContext) -> BoxFuture<'_, Result<(), WorkerError>> {
         Box::pin(async move {
             let desk = turn::Desk::new(&self.settings, &context);
-            let mut failures = 0_u32;
-            while !context.shutdown.is_cancelled() {
-                let rest = match desk.turn().await {
-                    Ok(true) => {
-                        failures = 0;
-                        continue;
-                    }
-                    Ok(false) => {
-                        failures = 0;
-                        self.settings.rest
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "notices stand still");
-                        failures = failures.saturating_add(1);
-                        self.settings.pause * 2_u32.pow(failures.min(5)) / 2
-                    }
-                };
-                tokio::select! {
-                    () = tokio::time::sleep(rest) => {}
-                    () = context.shutdown.cancelled() => {}
-                }
-            }
+            desk.work().await;
             desk.close().await;
             Ok(())
         })

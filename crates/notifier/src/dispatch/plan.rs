@@ -8,8 +8,9 @@ use tokio::time::Instant as Clock;
 use uuid::Uuid;
 
 use super::DispatchError;
+use super::budget::Budget;
 use super::turn::{Desk, Looked};
-use super::wave::Going;
+use super::wave::{Going, Left};
 use crate::projections::chunk::{self, ChunkRow};
 use crate::projections::contact;
 use crate::streams::DispatchKey;
@@ -36,6 +37,7 @@ impl Desk<'_> {
         let mut went_out = false;
         for (at, places) in &planned.waves.due {
             let lane = self.lanes.lane(self.settings).await?;
+            let budget = Budget::begin(self.settings);
             let Some(wave) = self.claim(key, &planned, *at, places).await? else {
                 // Somebody else works on this dispatch: what was seen of it is no longer so.
                 lane.give_back().await;
@@ -44,11 +46,11 @@ impl Desk<'_> {
             let (chunk, outage) = (planned.chunk.clone(), outage.to_owned());
             let going = Going { key: key.clone(), chunk, outage, wave };
             went_out = true;
-            if !self.send(going, lane).await? {
+            if self.send(going, budget, lane).await? == Left::Open {
                 return Ok(went_out);
             }
         }
-        self.remember(key, planned.looked);
+        self.remember(key, None, planned.looked);
         Ok(went_out)
     }
 
@@ -77,7 +79,8 @@ impl Desk<'_> {
         }
         let waves = Waves::plan(back, Instant::now());
         let (outage_version, next_at) = (seen.now.version, waves.next_at);
-        let looked = Looked { outage_version, next_at, complete, at: Clock::now() };
+        let only = only.map(<[u64]>::to_vec);
+        let looked = Looked { outage_version, next_at, complete, only, at: Clock::now() };
         let outage_position = seen.now.position.to_string();
         Ok(Some(Planned { chunk, waves, outage_position, looked }))
     }

@@ -35,8 +35,7 @@ pub(super) fn standing(
     place: u32,
 ) -> Standing {
     let wave = dispatch.and_then(|dispatch| dispatch.wave_of(place));
-    let is_through =
-        wave.is_some_and(|wave| wave.block_of(place).is_some_and(|block| block < wave.next_block));
+    let is_through = wave.is_some_and(|wave| wave.is_through(place));
     let under_way = match wave {
         Some(_) => (NoticeState::Sending, None),
         None => (NoticeState::Waiting, None),
@@ -83,7 +82,7 @@ mod tests {
     fn dispatch(places: &[u32], next_block: u32) -> Dispatch {
         let (owner, places) = (Some("a".to_owned()), places.to_vec());
         let at = Instant::UNIX_EPOCH;
-        let wave = Wave { started_version: 1, at, places, owner, next_block };
+        let wave = Wave { started_version: 1, at, places, owner, next_block, reported: 0 };
         Dispatch { version: 1, waves: vec![wave] }
     }
 

@@ -9,10 +9,10 @@ use ristoro_domain::roster::partition_of_number;
 use ristoro_proto::notice::{told_in, told_out};
 use ristoro_proto::notifier::v1 as wire;
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::stored::{decode_error, signed, small, unsigned, unsigned_small};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::stored::{decode_error, signed, small, unsigned, unsigned_small};
 use crate::streams::ChunkKey;
 
 /// Whether the notices of a queue may go out.

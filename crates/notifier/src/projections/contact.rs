@@ -9,10 +9,9 @@ use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-
-use super::stored::{signed, unsigned};
 
 /// Folds subscriber.v1 into `subscription` and `contact`.
 #[derive(Debug)]

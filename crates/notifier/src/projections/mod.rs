@@ -7,6 +7,5 @@ pub mod notice_row;
 pub mod outage_event;
 pub mod payout_switch;
 pub mod retry;
-pub mod stored;
 pub mod suppressed;
 pub mod wave;

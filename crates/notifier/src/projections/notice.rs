@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use ristoro_domain::decider::Decider;
-use ristoro_domain::dispatch::{Dispatch, Event as DispatchEvent, Outcome};
+use ristoro_domain::dispatch::{Dispatch, Event as DispatchEvent, Outcome, Wave};
 use ristoro_domain::notice::{Event as NoticeEvent, QueueEvent};
 use ristoro_domain::recipient::RecipientSuppressed;
 use ristoro_log::Topic;
@@ -143,8 +143,8 @@ fn outcomes(before: &Dispatch, event: &DispatchEvent) -> Vec<(u32, Outcome)> {
         DispatchEvent::DispatchTakenOver { .. } => {
             before.left_in_doubt(event).iter().map(|place| (*place, Outcome::Unknown)).collect()
         }
-        DispatchEvent::DispatchReported { started_version, block, outcomes } => {
-            let places = before.wave(*started_version).map_or(&[][..], |wave| wave.block(*block));
+        DispatchEvent::DispatchReported { started_version, outcomes, .. } => {
+            let places = before.wave(*started_version).map_or(&[][..], Wave::next_places);
             places.iter().copied().zip(outcomes.iter().copied()).collect()
         }
     }

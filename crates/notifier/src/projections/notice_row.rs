@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use ristoro_domain::dispatch::Outcome;
+use ristoro_runtime::stored::{signed, small, unsigned, unsigned_small};
 use sqlx::{PgConnection, Row};
-
-use super::stored::{signed, small, unsigned, unsigned_small};
 
 /// What a row says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

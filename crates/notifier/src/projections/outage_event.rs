@@ -8,9 +8,8 @@ use ristoro_log::{Position, Topic};
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{decode_error, signed, small, unsigned, unsigned_small};
 use sqlx::{PgConnection, Row};
-
-use super::stored::{decode_error, signed, small, unsigned, unsigned_small};
 
 /// Folds outage.v1 into `outage_event`.
 #[derive(Debug)]

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ristoro_runtime::stored::{signed, small, unsigned, unsigned_small};
 use sqlx::{PgConnection, Row};
 
-use super::stored::{signed, small, unsigned, unsigned_small};
+use super::chunk;
+use crate::streams::DispatchKey;
 
-/// The numbers that wait for an attempt, by assessment, partition and attempt, each with its outage.
-pub type Retries = BTreeMap<(String, u32, u32), (String, Vec<u64>)>;
+/// The numbers that wait for an attempt, ascending, by dispatch, each with its outage.
+pub type Retries = BTreeMap<DispatchKey, (String, Vec<u64>)>;
 
 pub(super) async fn insert(
     tx: &mut PgConnection,
@@ -54,8 +56,11 @@ pub async fn waiting(
 ) -> Result<Retries, sqlx::Error> {
     let partitions: Vec<i32> = partitions.iter().copied().map(small).collect();
     let rows = sqlx::query(
-        "select r.assessment, r.partition, r.attempt, r.number, q.outage from retry r \
+        "select r.assessment, r.partition, r.attempt, r.number, q.outage, c.chunk from retry r \
          join queue q on q.assessment = r.assessment and q.partition = r.partition \
+         join lateral (select chunk from notice_chunk where assessment = r.assessment \
+         and partition = r.partition and first_number between 1 and r.number \
+         order by first_number desc limit 1) c on true \
          where r.partition = any($1) and not r.started order by r.number",
     )
     .bind(partitions)
@@ -63,10 +68,9 @@ pub async fn waiting(
     .await?;
     let mut retries = Retries::new();
     for row in rows {
-        let partition = unsigned_small(row.try_get("partition")?);
         let attempt = unsigned_small(row.try_get("attempt")?);
         let outage: String = row.try_get("outage")?;
-        let entry = retries.entry((row.try_get("assessment")?, partition, attempt));
+        let entry = retries.entry(DispatchKey::email(chunk::key(&row)?, attempt));
         entry.or_insert((outage, Vec::new())).1.push(unsigned(row.try_get("number")?));
     }
     Ok(retries)

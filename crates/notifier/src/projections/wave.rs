@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use ristoro_domain::dispatch::{Dispatch, Wave};
+use ristoro_runtime::stored::{instant, signed, small, unsigned, unsigned_small};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::chunk;
-use super::stored::{instant, signed, small, unsigned, unsigned_small};
 use crate::streams::{ChunkKey, DispatchKey};
 
 /// A wave that is not through.
@@ -28,7 +28,7 @@ pub(super) async fn load(
     version: u64,
 ) -> Result<Dispatch, sqlx::Error> {
     let rows = sqlx::query(
-        "select started_version, wave_at, places, owner, next_block from dispatch_wave \
+        "select started_version, wave_at, places, owner, next_block, reported from dispatch_wave \
          where assessment = $1 and partition = $2 and chunk = $3 and channel = $4 and attempt = $5 \
          order by started_version",
     )
@@ -52,10 +52,11 @@ pub(super) async fn save(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "insert into dispatch_wave (assessment, partition, chunk, channel, attempt, started_version, wave_at, \
-         outage_position, places, owner, next_block, blocks) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         outage_position, places, owner, next_block, blocks, reported) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          on conflict (assessment, partition, chunk, channel, attempt, started_version) \
-         do update set owner = excluded.owner, next_block = excluded.next_block",
+         do update set owner = excluded.owner, next_block = excluded.next_block, \
+         reported = excluded.reported",
     )
     .bind(&key.chunk.assessment)
     .bind(small(key.chunk.partition))
@@ -69,6 +70,7 @@ pub(super) async fn save(
     .bind(&wave.owner)
     .bind(small(wave.next_block))
     .bind(small(wave.blocks()))
+    .bind(small(wave.reported))
     .execute(tx)
     .await
     .map(|_| ())
@@ -86,8 +88,8 @@ pub async fn of_chunks(
     let partitions: Vec<i32> = chunks.iter().map(|key| small(key.partition)).collect();
     let numbers: Vec<i64> = chunks.iter().map(|key| signed(key.chunk)).collect();
     let rows = sqlx::query(
-        "select assessment, partition, chunk, attempt, started_version, wave_at, places, owner, next_block \
-         from dispatch_wave where assessment = $1 \
+        "select assessment, partition, chunk, attempt, started_version, wave_at, places, owner, next_block, \
+         reported from dispatch_wave where assessment = $1 \
          and (partition, chunk) in (select * from unnest($2::integer[], $3::bigint[])) \
          order by partition, chunk, attempt, started_version",
     )
@@ -115,7 +117,7 @@ pub async fn open(
     let partitions: Vec<i32> = partitions.iter().copied().map(small).collect();
     let rows = sqlx::query(
         "select w.assessment, w.partition, w.chunk, w.channel, w.attempt, w.started_version, w.wave_at, w.places, \
-         w.owner, w.next_block, q.outage from dispatch_wave w \
+         w.owner, w.next_block, w.reported, q.outage from dispatch_wave w \
          join queue q on q.assessment = w.assessment and q.partition = w.partition \
          where w.partition = any($1) and w.next_block < w.blocks \
          order by w.wave_at, w.assessment, w.partition, w.chunk",
@@ -139,5 +141,6 @@ fn wave(row: &PgRow) -> Result<Wave, sqlx::Error> {
         places: places.into_iter().map(unsigned_small).collect(),
         owner: row.try_get("owner")?,
         next_block: unsigned_small(row.try_get("next_block")?),
+        reported: unsigned_small(row.try_get("reported")?),
     })
 }

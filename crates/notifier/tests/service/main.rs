@@ -4,6 +4,8 @@
 mod answers;
 mod failures;
 mod owners;
+mod proxy;
 mod support;
+mod times;
 mod waves;
 mod world;

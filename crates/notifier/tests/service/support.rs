@@ -11,6 +11,8 @@ use ristoro_proto::notifier::v1::notice_service_client::NoticeServiceClient;
 use ristoro_proto::notifier::v1::{GetNoticeRequest, ListNoticesRequest, Notice, NoticeState};
 use ristoro_runtime::config::LeaseMode;
 use ristoro_runtime::grpc::{GrpcRoutes, Principals, ServeError, ServeOptions, bind, serve};
+use ristoro_runtime::rebuild;
+use ristoro_runtime::schema::{Comparison, SchemaState, equal};
 use ristoro_runtime::service::{Service, Settings as Loops};
 use ristoro_runtime::telemetry::Telemetry;
 use sqlx::PgPool;
@@ -18,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::Channel;
+use uuid::Uuid;
 
 use super::world::{ASSESSMENT, World};
 
@@ -33,6 +36,8 @@ name = "bo"
 roles = ["observer"]
 token_sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
 "#;
+/// Short enough to wait for, and long enough for a block and each answer on a slow machine.
+const TAKEOVER_AFTER: Duration = Duration::from_secs(4);
 const SOON: Duration = Duration::from_secs(20);
 
 /// Everything that a test needs.
@@ -48,18 +53,23 @@ pub struct Running {
 }
 
 pub async fn start() -> Running {
-    start_with(Duration::from_millis(300)).await
+    start_with(TAKEOVER_AFTER).await
 }
 
 /// Starts everything; a wave may stand still for so long before it is taken over.
 pub async fn start_with(takeover_after: Duration) -> Running {
+    let mail = MailCatcher::start(MailOptions::default()).await.unwrap();
+    let settings = Settings { takeover_after, ..settings(&mail) };
+    start_on(mail, settings).await
+}
+
+/// Starts everything but the mail server.
+pub async fn start_on(mail: MailCatcher, settings: Settings) -> Running {
     let postgres = Postgres::start(PostgresOptions::throw_away(cache_directory())).await.unwrap();
     let url = postgres.create_database("ristoro").await.unwrap();
     let pool =
         sqlx::postgres::PgPoolOptions::new().max_connections(40).connect(&url).await.unwrap();
     let world = World::new();
-    let mail = MailCatcher::start(MailOptions::default()).await.unwrap();
-    let settings = Settings { takeover_after, ..settings(&mail) };
     let service = service(&pool, &world, &settings).await;
     let shutdown = CancellationToken::new();
     let listener = bind("127.0.0.1:0".parse().unwrap(), "listen").await.unwrap();
@@ -83,7 +93,7 @@ pub fn settings(mail: &MailCatcher) -> Settings {
         answer_time: Duration::from_secs(5),
         pause: Duration::from_millis(10),
         rest: Duration::from_millis(20),
-        takeover_after: Duration::from_millis(300),
+        takeover_after: TAKEOVER_AFTER,
         ..settings
     }
 }
@@ -156,6 +166,17 @@ impl Running {
         self.pool.close().await;
         self.postgres.stop().await.unwrap();
     }
+}
+
+/// Builds the tables again and compares them with the live ones.
+pub async fn rebuilt_is_equal(running: &Running) {
+    let schemas = running.service.schemas();
+    let next = rebuild::start(schemas, Uuid::new_v4()).await.unwrap();
+    while rebuild::progress(schemas, next).await.unwrap().state != SchemaState::Standby {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let comparison = equal(schemas, 1, next, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(comparison, Comparison::Equal);
 }
 
 /// A call of the operator's.

@@ -6,12 +6,11 @@ use ristoro_domain::time::Instant;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{instant, signed};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::stored::{
-    instant, kind, kind_word, micros, optional_time, severity, severity_word, signed, time,
-};
+use super::stored::{kind, kind_word, micros, optional_time, severity, severity_word, time};
 
 /// Folds signal.v1 into `signal`.
 #[derive(Debug)]

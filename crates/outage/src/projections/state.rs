@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use ristoro_domain::facts::Impact;
 use ristoro_domain::outage::{Declaration, Outage, SourceView, Status};
 use ristoro_domain::time::{Instant, Window};
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::stored::{
     cause, cause_word, ends, micros, optional_time, origin, origin_word, severity, severity_word,
-    signed, time, unknown, unsigned, window,
+    time, unknown, window,
 };
 
 /// An outage as its rows know it.

@@ -4,6 +4,7 @@ use ristoro_domain::facts::{Cause, Severity};
 use ristoro_domain::outage::Origin;
 use ristoro_domain::signal::SignalKind;
 use ristoro_domain::time::{Instant, Window};
+use ristoro_runtime::stored::instant;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -11,14 +12,6 @@ use sqlx::postgres::PgRow;
 #[must_use]
 pub fn micros(instant: Instant) -> i64 {
     instant.as_microsecond()
-}
-
-/// Reads a time.
-///
-/// # Errors
-/// `Decode` where it is out of range.
-pub fn instant(micros: i64) -> Result<Instant, sqlx::Error> {
-    Instant::from_microsecond(micros).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
 
 /// Reads a column of times.
@@ -51,18 +44,6 @@ pub fn window(row: &PgRow, prefix: &str) -> Result<Option<Window>, sqlx::Error> 
 pub fn ends(window: Option<Window>) -> (Option<i64>, Option<i64>) {
     let to = window.and_then(|window| window.to);
     (window.map(|window| micros(window.from)), to.map(micros))
-}
-
-/// Stores a version or an offset.
-#[must_use]
-pub fn signed(number: u64) -> i64 {
-    i64::try_from(number).expect("versions and offsets stay below 2^63")
-}
-
-/// Gives back what `signed` stored.
-#[must_use]
-pub fn unsigned(number: i64) -> u64 {
-    number.unsigned_abs()
 }
 
 /// Makes the database's error of a word that no version of this program wrote.

@@ -4,10 +4,11 @@ use ristoro_domain::outage::{Amendment, Declaration, Event, Revision, StatedImpa
 use ristoro_domain::time::{Instant, Window};
 use ristoro_log::{Position, Topic};
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::stored::{cause_word, micros, optional_time, severity_word, signed, time, unsigned};
+use super::stored::{cause_word, micros, optional_time, severity_word, time};
 
 /// One thing that was said.
 #[derive(Clone, PartialEq, Eq, Debug)]

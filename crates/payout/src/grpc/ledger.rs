@@ -8,12 +8,13 @@ use ristoro_runtime::edge;
 use ristoro_runtime::grpc::{Role, require};
 use ristoro_runtime::page::Page;
 use ristoro_runtime::status::{self, invalid};
+use ristoro_runtime::stored::instant;
 use ristoro_runtime::views::{self, Views};
 use tonic::{Request, Response, Status};
 
 use super::names::{ASSESSMENT, PAYMENT_FILE, WAIT};
-use crate::projections::balance::{self, BalanceRow, Difference, PostingKey, PostingRow};
-use crate::projections::stored::instant;
+use crate::projections::balance::{self, BalanceRow, PostingKey, PostingRow};
+use crate::projections::check::{self, Difference};
 
 /// Who may read the ledger.
 const READERS: [Role; 2] = [Role::Treasury, Role::Analyst];
@@ -160,7 +161,7 @@ impl LedgerService for Ledger {
         let mut view = self.views.begin().await.map_err(database)?;
         let balances = balance::balances(&mut view, None).await.map_err(database)?;
         let (differences, compared) = match request.check {
-            true => balance::check(&mut view, DIFFERENCES).await.map_err(database)?,
+            true => check::check(&mut view, DIFFERENCES).await.map_err(database)?,
             false => (Vec::new(), 0),
         };
         let as_of = Some(views::as_of(&mut view).await.map_err(database)?);

@@ -1,7 +1,6 @@
 //! Names of payouts, assessments, files and subscriptions, and what the calls of this service have in common.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use ristoro_domain::roster::partition_of_number;
@@ -152,32 +151,6 @@ pub fn wrong_state() -> Refused {
     Refused::precondition(ErrorReason::WrongState)
 }
 
-/// Writes bytes as hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
-}
-
-/// Reads 64 hexadecimal digits.
-///
-/// # Errors
-/// INVALID_ARGUMENT for anything else.
-pub fn digest(field: &str, text: &str) -> Result<[u8; 32], Status> {
-    let bad = || invalid(field, "is no digest: write the 64 hexadecimal digits that were shown");
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(bad());
-    }
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(digest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,12 +166,5 @@ mod tests {
         assert_eq!(payout_name("a1", &member(true)), "assessments/a1/payouts/s%7E1");
         assert_eq!(payout_name("a1", &member(false)), "assessments/a1/payouts/p%2F1~s%7E1");
         assert_eq!(subscription_name(&member(true)), "subscribers/p%2F1/subscriptions/s%7E1");
-    }
-
-    #[test]
-    fn a_digest_reads_back() {
-        let bytes = [0xab; 32];
-        assert_eq!(digest("digest", &hex(&bytes)).unwrap(), bytes);
-        assert!(digest("digest", "ab").is_err() && digest("digest", &"g".repeat(64)).is_err());
     }
 }

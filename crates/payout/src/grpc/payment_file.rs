@@ -122,7 +122,7 @@ impl PaymentFileService for PaymentFiles {
         let (metadata, _, request) = request.into_parts();
         let (id, dry) = (&request.request_id, request.validate_only);
         let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
-        let digest = names::digest("digest", &request.digest)?;
+        let digest = edge::digest("digest", &request.digest)?;
         let row = self.find(&request.name).await?;
         let mut view = self.views.begin().await.map_err(|error| status::database(&error))?;
         let content = content::content(&mut view, &row).await.map_err(content_status)?;

@@ -9,7 +9,7 @@ use ristoro_runtime::refused::Refused;
 use ristoro_runtime::status::{self, refuse};
 use tonic::{Code, Status};
 
-use super::names::{ASSESSMENT, file_name, hex, wrong_state};
+use super::names::{ASSESSMENT, file_name, wrong_state};
 use crate::files::content::{ContentError, stated};
 use crate::projections::payment_file::FileRow;
 use crate::projections::reservation::StreamRow;
@@ -26,7 +26,8 @@ pub fn refused(rejection: &Rejection) -> Refused {
         Rejection::StillFilling => Refused::precondition(ErrorReason::FileStillFilling),
         Rejection::Empty => Refused::precondition(ErrorReason::NothingToPay),
         Rejection::DigestDiffers { expected } => {
-            Refused::new(Code::Aborted, ErrorReason::DigestMismatch).with("digest", hex(expected))
+            Refused::new(Code::Aborted, ErrorReason::DigestMismatch)
+                .with("digest", edge::hex(expected))
         }
         Rejection::PayoutsStopped => Refused::precondition(ErrorReason::PayoutsStopped),
     }
@@ -89,7 +90,7 @@ pub fn file_message(row: &FileRow, streams: &[StreamRow]) -> api::PaymentFile {
         created_at: Some(edge::timestamp(row.created_at)),
         message_id: submission.map(|it| it.message_id.clone()).unwrap_or_default(),
         submitted_at: submission.map(|it| edge::timestamp(it.created_at)),
-        sha256: submission.map(|it| hex(&it.sha256)).unwrap_or_default(),
+        sha256: submission.map(|it| edge::hex(&it.sha256)).unwrap_or_default(),
     }
 }
 
@@ -102,7 +103,7 @@ fn held(
     let currency = row.creation.currency;
     let of = |closings| FileContent::of(closings, currency).ok();
     if let Some(content) = row.approved.or_else(|| stated.and_then(of)) {
-        return (content.count, content.total, hex(&content.digest));
+        return (content.count, content.total, edge::hex(&content.digest));
     }
     let sum = streams.iter().fold(0_i64, |sum, stream| sum.saturating_add(stream.total_minor));
     let count = streams.iter().map(|stream| stream.count).sum();

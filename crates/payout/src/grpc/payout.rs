@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use futures::Stream;
 use ristoro_domain::ops::{OpsRejection, PayoutSwitch, PayoutSwitchCommand};
+use ristoro_domain::payment_file::Status as FileStatus;
 use ristoro_domain::payout::{Command, Motion, Payout, Rejection};
 use ristoro_domain::time::Instant;
 use ristoro_proto::ops::v1::ErrorReason;
@@ -16,13 +17,14 @@ use ristoro_runtime::page::Page;
 use ristoro_runtime::refused::{Refused, command_status};
 use ristoro_runtime::status::{self, invalid, refuse};
 use ristoro_runtime::views::{self, Views};
+use sqlx::PgConnection;
 use tonic::{Request, Response, Status};
 
 use super::export::Exports;
 use super::names::{self, FoundPayout, WAIT, assessment_id, file_name, find_payout, wrong_state};
 use super::payout_list::{self, Filter};
 use super::payout_message::{Context, hold_notes};
-use crate::projections::difference;
+use crate::projections::{difference, payment_file};
 use crate::streams::{payout_stream, switch_stream};
 
 /// Who may read one payout.
@@ -51,10 +53,19 @@ fn refused(rejection: &Rejection) -> Refused {
 fn in_motion(motion: &Motion) -> Refused {
     let refused = Refused::precondition(ErrorReason::PayoutInMotion);
     match motion {
-        Motion::File { file } => refused.with("resource", file_name(file)),
+        Motion::File { file } | Motion::Bank { file } => refused.with("resource", file_name(file)),
         Motion::Lease { lease } => refused.with("lease", lease),
         Motion::Done => refused,
     }
+}
+
+/// Tells a file that can still be cancelled from one that is at the bank. What is folded does not know: the file's own
+/// stream is on another partition than its payouts.
+async fn as_of_now(view: &mut PgConnection, motion: Motion) -> Result<Motion, Status> {
+    let Motion::File { file } = motion else { return Ok(motion) };
+    let row = payment_file::find(view, &file).await.map_err(|error| status::database(&error))?;
+    let submitted = row.is_some_and(|row| row.status == FileStatus::Submitted);
+    Ok(if submitted { Motion::Bank { file } } else { Motion::File { file } })
 }
 
 fn switch_refused(rejection: &OpsRejection) -> Refused {
@@ -121,6 +132,7 @@ impl Payouts {
         let Some(motion) = obstacle.map_err(|error| status::database(&error))? else {
             return Ok(());
         };
+        let motion = as_of_now(&mut view, motion).await?;
         let Refused { code, reason, metadata } = in_motion(&motion);
         Err(refuse(code, reason, motion.to_string(), &metadata))
     }
@@ -154,7 +166,14 @@ impl PayoutService for Payouts {
         let number = found.member.number;
         let standing = found.chunk.standing.standing(number);
         let void_until = if standing.held { 0 } else { standing.version };
-        let motion = found.chunk.standing.motion(number, Instant::now());
+        let motion = match found.chunk.standing.motion(number, Instant::now()) {
+            Some(motion) => {
+                let view = self.views.begin().await;
+                let mut view = view.map_err(|error| status::database(&error))?;
+                Some(as_of_now(&mut view, motion).await?)
+            }
+            None => None,
+        };
         let hold = Command::Hold { note, void_until, motion };
         let place = (request.name.as_str(), &found);
         let (payout, consistency_token) = self.execute(place, &command, &hold).await?;

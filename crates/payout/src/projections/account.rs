@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::{PgConnection, Row};
-
-use super::stored::{signed, unsigned};
 
 /// An account as of a pin.
 #[derive(Clone, PartialEq, Eq)]

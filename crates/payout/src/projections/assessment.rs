@@ -5,9 +5,8 @@ use ristoro_domain::settlement::Event;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::PgConnection;
-
-use super::stored::{signed, unsigned};
 
 /// Folds settlement.v1 into `assessment`.
 #[derive(Debug)]

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use ristoro_domain::payout::{Event, Failure, Motion};
 use ristoro_domain::payout_chunk::Standing;
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::stored::{signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-
-use super::stored::{partition_number, signed, unsigned};
 
 /// Keeps an event and where the person stands after it. `motion` is what stood in the way of a hold.
 ///
@@ -35,7 +34,7 @@ pub async fn insert(
     .bind(assessment)
     .bind(signed(number))
     .bind(signed(record.envelope.version))
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(record.position.offset))
     .bind(record.envelope.occurred_at.as_microsecond())
     .bind(kind)
@@ -66,7 +65,8 @@ fn described(event: &Event) -> (&'static str, &str) {
 
 fn motion_columns(motion: &Motion) -> (i16, &str) {
     match motion {
-        Motion::File { file } => (1, file),
+        // Whether the file went to the bank stands on another partition: the fold does not look there.
+        Motion::File { file } | Motion::Bank { file } => (1, file),
         Motion::Lease { lease } => (2, lease),
         Motion::Done => (3, ""),
     }

@@ -1,8 +1,7 @@
 //! What can be drawn from released chunks: which chunks a file, a lease or an export looks at next, and how much there is.
 
+use ristoro_runtime::stored::{signed, small, unsigned};
 use sqlx::{PgConnection, Row};
-
-use super::stored::{partition_number, signed, unsigned};
 
 /// A chunk that something may be drawn from.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -33,7 +32,7 @@ pub async fn with_transfers(
          and (assessment collate \"C\", chunk) > ($4::text collate \"C\", $5) \
          order by assessment collate \"C\", chunk limit $6",
     )
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(signed(before_offset))
     .bind(assessments)
     .bind(after.map_or("", |place| &place.assessment))
@@ -128,7 +127,7 @@ async fn next(
 ) -> Result<Option<u64>, sqlx::Error> {
     let chunk: Option<i64> = sqlx::query_scalar(query)
         .bind(assessment)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .bind(signed(after))
         .fetch_optional(connection)
         .await?;

@@ -8,11 +8,11 @@ use ristoro_domain::order::Channel;
 use ristoro_domain::payout_chunk::Given;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::FoldError;
+use ristoro_runtime::stored::{instant, signed, small, unsigned};
 use sqlx::{PgConnection, Row};
 
 use super::posting::{self, Entry};
 use super::standing::{self, Chunk};
-use super::stored::{instant, partition_number, signed, unsigned};
 
 /// What became of lent places, or an export.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,7 +112,7 @@ async fn insert_lease(
          numbers) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(chunk.number))
     .bind(signed(record.position.offset))
     .bind(&lease.lease)
@@ -139,7 +139,7 @@ async fn outcome(
          values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(chunk.number))
     .bind(signed(record.position.offset))
     .bind(outcome as i16)
@@ -187,7 +187,7 @@ pub async fn given(
          where assessment = $1 and partition = $2 and chunk = $3 order by record_offset",
     )
     .bind(assessment)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(signed(chunk))
     .fetch_all(connection)
     .await?;

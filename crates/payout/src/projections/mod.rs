@@ -3,6 +3,9 @@
 pub mod account;
 pub mod assessment;
 pub mod balance;
+pub mod check;
+mod check_file;
+mod check_hold;
 pub mod difference;
 pub mod draw;
 pub mod fold;
@@ -14,4 +17,3 @@ pub mod payout_switch;
 pub mod posting;
 pub mod reservation;
 pub mod standing;
-pub mod stored;

@@ -9,10 +9,9 @@ use ristoro_proto::payout::v1::PayoutsOrdered;
 use ristoro_proto::payout_order::order_out;
 use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-
-use super::stored::{decode_error, instant, partition_number, signed, unsigned};
 
 /// A chunk with its place.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -67,7 +66,7 @@ pub async fn insert_chunk(
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $15, $16, $17)",
     )
     .bind(assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(record.envelope.version))
     .bind(numbers.first())
     .bind(numbers.last())
@@ -91,7 +90,7 @@ pub async fn insert_chunk(
          do update set chunks = order_stream.chunks + 1, ordered = order_stream.ordered + $3",
     )
     .bind(assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(i64::try_from(numbers.len()).expect("a chunk is small"))
     .execute(tx)
     .await
@@ -136,7 +135,7 @@ pub async fn end(
          do update set state = $3, ended_offset = $4, ended_at = $5",
     )
     .bind(assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(phase_number(phase))
     .bind(signed(record.position.offset))
     .bind(record.envelope.occurred_at.as_microsecond())
@@ -188,7 +187,7 @@ pub async fn chunks_after(
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(assessment)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .bind(signed(after))
         .bind(limit)
         .fetch_all(connection)
@@ -221,7 +220,7 @@ pub async fn next_chunk(
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(assessment)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .bind(signed(behind.number))
         .bind(behind.channels)
         .fetch_optional(connection)
@@ -260,7 +259,7 @@ pub async fn chunk_of(
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(assessment)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .bind(signed(number))
         .fetch_optional(connection)
         .await?;

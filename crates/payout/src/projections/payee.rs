@@ -10,9 +10,9 @@ use ristoro_domain::time::Instant;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
+use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::{PgConnection, Row};
 
-use super::stored::{signed, unsigned};
 use crate::sepa::iban::SepaIban;
 
 /// Folds subscriber.v1 into `holding` and `payee`.

@@ -7,11 +7,11 @@ use ristoro_domain::time::Instant;
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::FoldError;
+use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::posting::{self, Entry};
-use super::stored::{decode_error, instant, partition_number, signed, unsigned};
 
 /// One payment file as it stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +58,7 @@ pub async fn fold(
              values ($1, $2, $3, 'created', $4, $5)",
         )
         .bind(file)
-        .bind(partition_number(record.position.partition))
+        .bind(small(record.position.partition))
         .bind(version)
         .bind(record.envelope.payload.to_vec())
         .bind(record.envelope.occurred_at.as_microsecond()),
@@ -164,10 +164,8 @@ pub async fn unfinished(
          where known.file = payment_file.file and known.partition = $1 and known.phase = 3)) \
          order by created_at, file"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(partition_number(partition))
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query(sqlx::AssertSqlSafe(text)).bind(small(partition)).fetch_all(connection).await?;
     rows.iter().map(file_row).collect()
 }
 

@@ -4,10 +4,10 @@ use ristoro_domain::ledger::{Posting, released};
 use ristoro_log::Position;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::FoldError;
+use ristoro_runtime::stored::{signed, small};
 use sqlx::PgConnection;
 
 use super::order::{self, ChunkRow};
-use super::stored::{partition_number, signed};
 
 /// Chunks that are read at once.
 const CHUNKS_A_READ: i64 = 100;
@@ -79,7 +79,7 @@ pub async fn insert(
          currency, debit_minor, credit_minor) select $1, $2, $3, $4, $5, $6, $7, * \
          from unnest($8::text[], $9::text[], $10::bigint[], $11::bigint[])",
     )
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(record.position.offset))
     .bind(signed(entry.chunk))
     .bind(entry.assessment)
@@ -99,7 +99,7 @@ pub async fn insert(
          set debit_minor = known.debit_minor + excluded.debit_minor, \
          credit_minor = known.credit_minor + excluded.credit_minor",
     )
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(&accounts)
     .bind(&currencies)
     .bind(&debits)

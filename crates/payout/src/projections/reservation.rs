@@ -5,11 +5,11 @@ use ristoro_domain::payout_chunk::Holding;
 use ristoro_domain::reservation::{Closing, Event, Phase, Reserved, ReservedRow, State};
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::FoldError;
+use ristoro_runtime::stored::{decode_error, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::standing;
-use super::stored::{decode_error, partition_number, signed, unsigned};
 
 /// One partition of a payment file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,7 +99,7 @@ async fn insert(
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(&reserved.assessment)
-    .bind(partition_number(record.position.partition))
+    .bind(small(record.position.partition))
     .bind(signed(reserved.chunk))
     .bind(signed(record.position.offset))
     .bind(file)
@@ -124,7 +124,7 @@ async fn advance(
          set cursor_assessment = $3, cursor_chunk = $4, count = known.count + $5, total_minor = known.total_minor + $6",
     )
     .bind(file)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(&reserved.assessment)
     .bind(signed(reserved.chunk))
     .bind(i64::try_from(taken.len()).expect("a chunk is small"))
@@ -147,7 +147,7 @@ async fn close(
          where known.phase = 1",
     )
     .bind(file)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(signed(closing.count))
     .bind(closing.total.minor)
     .bind(closing.total.currency.code())
@@ -163,7 +163,7 @@ async fn release(tx: &mut PgConnection, (file, partition): (&str, u32)) -> Resul
          values ($1, $2, 3, '', 0, 0, 0) on conflict (file, partition) do update set phase = 3",
     )
     .bind(file)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .execute(tx)
     .await
     .map(|_| ())
@@ -185,7 +185,7 @@ pub async fn holdings(
          where assessment = $1 and partition = $2 and chunk = $3 order by record_offset",
     )
     .bind(assessment)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .bind(signed(chunk))
     .fetch_all(connection)
     .await?;
@@ -223,7 +223,7 @@ pub async fn held_chunks(
          where file = $1 and partition = $2 order by record_offset",
     )
     .bind(file)
-    .bind(partition_number(partition))
+    .bind(small(partition))
     .fetch_all(connection)
     .await?;
     let held = |row: &PgRow| {
@@ -248,7 +248,7 @@ pub async fn stream(
     let text = format!("{STREAM} and partition = $2");
     let row = sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(file)
-        .bind(partition_number(partition))
+        .bind(small(partition))
         .fetch_optional(connection)
         .await?;
     row.as_ref().map(stream_row).transpose()

@@ -1,67 +1,33 @@
 //! Decisions become orders on their channels, orders are released or voided, and the ledger balances.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use ristoro_domain::decided::Event as Decided;
+use ristoro_domain::ops::RecordSkipped;
 use ristoro_domain::order::{Event as Ordered, OrderChunk};
-use ristoro_domain::remedy::{Grant, Payer, Remedy, RemedyKind};
-use ristoro_domain::roster::{Payee, RosterEvent};
+use ristoro_domain::roster::Payee;
 use ristoro_domain::settlement::Event as Settled;
 use ristoro_domain::subscriber::SubscriberEvent;
-use ristoro_domain::totals::Totals;
 use ristoro_log::Topic;
 use ristoro_proto::wire::Wire;
-use ristoro_runtime::rebuild;
-use ristoro_runtime::schema::{Comparison, equal};
-use uuid::Uuid;
 
-use crate::support::{IBAN, Running, chunk, euro, proposal, row, start, until};
+use crate::support::{Running, start, start_idle, until};
+use crate::world::{IBAN, euro, quota};
 
 const CHUNKS: &str = "select count(*) from order_chunk";
 const RELEASED: &str = "select count(*) from order_stream where state = 2";
 const VOIDED: &str = "select count(*) from order_stream where state = 3";
 
-fn quota() -> Remedy {
-    let grant = Grant::Quota { bytes: 1_288_490_189 };
-    Remedy { kind: RemedyKind::Goodwill, grant, payer: Payer::Operator }
-}
-
-/// Imports four people on partition 0: with an account, paying only, neither, and both. Gives the pins.
-fn import(running: &mut Running) -> Vec<u64> {
-    let rows = vec![
-        row("ada", false, Some(IBAN)),
-        row("bruno", true, None),
-        row("carla", false, None),
-        row("dino", true, Some(IBAN)),
-    ];
-    let event = RosterEvent::SubscriptionsImported { first_number: 1, rows };
-    vec![running.write(Topic::Subscriber, 0, "roster/0", &event), 1]
-}
-
-fn settle(running: &mut Running, event: &Settled) {
-    running.write(Topic::Settlement, 1, "settlement/o1", event);
-}
-
-fn decide(running: &mut Running, remedies: &[Remedy], numbers: &[u64]) {
-    let event = Decided::EntitlementsDecided(chunk(remedies, numbers));
-    running.write(Topic::Entitlement, 0, "scan/a1/0", &event);
-}
-
-fn complete(running: &mut Running, chunks: Vec<u64>) {
-    let (assessment, totals) = ("a1".to_owned(), Totals::default());
-    settle(running, &Settled::AssessmentCompleted { assessment, totals, chunks });
-}
-
 /// The accepted chunks of orders as the log has them.
 fn chunks_on_log(running: &Running) -> Vec<OrderChunk> {
-    let event = |record: ristoro_log::Record| {
-        let envelope = ristoro_log::Envelope::decode(record.value).ok()?;
-        match Ordered::decode(&envelope.kind, &envelope.payload).ok()? {
+    let event =
+        |envelope: ristoro_log::Envelope| match Ordered::decode(&envelope.kind, &envelope.payload)
+            .ok()?
+        {
             Ordered::PayoutsOrdered(chunk) => Some(chunk),
             Ordered::OrdersReleased { .. } | Ordered::OrdersVoided => None,
-        }
-    };
-    running.log.records(Topic::Payout, 0).into_iter().filter_map(event).collect()
+        };
+    running.envelopes(Topic::Payout, 0).filter_map(event).collect()
 }
 
 async fn channels(running: &Running) -> Vec<(i64, String, String)> {
@@ -85,11 +51,10 @@ async fn balances(running: &Running) -> Vec<(String, i64, i64)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn decisions_are_ordered_on_channels_released_and_posted() {
-    let mut running = start().await;
-    let pins = import(&mut running);
-    settle(&mut running, &Settled::AssessmentProposed(proposal("a1", pins)));
-    decide(&mut running, &[euro(), quota()], &[1, 2, 3]);
-    decide(&mut running, &[], &[4]);
+    let running = start().await;
+    running.propose("a1", running.import_four());
+    running.decide("a1", 0, (&[euro(), quota()], &[1, 2, 3]));
+    running.decide("a1", 0, (&[], &[4]));
     until(2, async || running.number(CHUNKS).await).await;
     assert_eq!(balances(&running).await, [], "nothing is owed before the release");
     let row = |number, grant: &str, channel: &str| (number, grant.to_owned(), channel.to_owned());
@@ -104,7 +69,7 @@ async fn decisions_are_ordered_on_channels_released_and_posted() {
             row(3, "quota", "provisioning"),
         ]
     );
-    complete(&mut running, vec![2, 0]);
+    running.complete("a1", vec![2, 0]);
     until(2, async || running.number(RELEASED).await).await;
     let side = |account: &str, debit, credit| (account.to_owned(), debit, credit);
     assert_eq!(
@@ -116,37 +81,28 @@ async fn decisions_are_ordered_on_channels_released_and_posted() {
             side("payable-unclaimed", 0, 3000),
         ]
     );
-    let schemas = running.service.schemas();
-    let live = rebuild::list(schemas).await.unwrap()[0].number;
-    let built = rebuild::start(schemas, Uuid::new_v4()).await.unwrap();
-    let comparison = equal(schemas, live, built, Duration::from_secs(60)).await.unwrap();
-    assert_eq!(comparison, Comparison::Equal);
+    running.assert_rebuilt_tables_equal_the_live_ones().await;
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_are_those_of_the_pinned_roster_whatever_came_later() {
-    let mut running = start().await;
-    let pins = import(&mut running);
+    let running = start().await;
+    let pins = running.import_four();
     let payee = Some(Payee { iban: IBAN.to_owned(), name: "Carla Bo".to_owned() });
-    let later = running.write(
-        Topic::Subscriber,
-        0,
-        "subscriber/carla",
-        &SubscriberEvent::PayeeSet { payee },
-    );
+    let set = SubscriberEvent::PayeeSet { payee };
+    let later = running.write((Topic::Subscriber, 0), "subscriber/carla", &set).offset + 1;
     let moved = "select count(*) from payee where superseded_at is not null";
     until(1, async || running.number(moved).await).await;
-    settle(&mut running, &Settled::AssessmentProposed(proposal("a1", pins.clone())));
-    decide(&mut running, &[euro()], &[3]);
+    running.propose("a1", pins.clone());
+    running.decide("a1", 0, (&[euro()], &[3]));
     until(1, async || running.number(CHUNKS).await).await;
     let row = |channel: &str| (3, "money".to_owned(), channel.to_owned());
     assert_eq!(channels(&running).await, [row("unclaimed")]);
     assert_eq!(chunks_on_log(&running)[0].roster_offset, pins[0]);
     // Another assessment that is pinned behind the change pays by transfer.
-    settle(&mut running, &Settled::AssessmentProposed(proposal("a2", vec![later, 1])));
-    let event = Decided::EntitlementsDecided(chunk(&[euro()], &[3]));
-    running.write(Topic::Entitlement, 0, "scan/a2/0", &event);
+    running.propose("a2", vec![later, 1]);
+    running.decide("a2", 0, (&[euro()], &[3]));
     until(2, async || running.number(CHUNKS).await).await;
     assert_eq!(channels(&running).await, [row("transfer"), row("unclaimed")]);
     running.end().await;
@@ -154,16 +110,47 @@ async fn channels_are_those_of_the_pinned_roster_whatever_came_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_void_scan_voids_its_orders_and_nothing_is_posted() {
-    let mut running = start().await;
-    let pins = import(&mut running);
-    settle(&mut running, &Settled::AssessmentProposed(proposal("a1", pins)));
-    decide(&mut running, &[euro()], &[1, 2]);
-    let note = "wrong policy".to_owned();
-    let assessment = "a1".to_owned();
-    settle(&mut running, &Settled::AssessmentCancelled { assessment, note });
-    running.write(Topic::Entitlement, 0, "scan/a1/0", &Decided::ScanVoided);
+    let running = start().await;
+    running.propose("a1", running.import_four());
+    running.decide("a1", 0, (&[euro()], &[1, 2]));
+    let (assessment, note) = ("a1".to_owned(), "wrong policy".to_owned());
+    running.settle(&Settled::AssessmentCancelled { assessment, note });
+    running.write((Topic::Entitlement, 0), "scan/a1/0", &Decided::ScanVoided);
     until(1, async || running.number(VOIDED).await).await;
     assert_eq!(running.number(CHUNKS).await, 1);
     assert_eq!(balances(&running).await, []);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_chunk_is_answered_by_an_empty_one_of_the_same_pin() {
+    let running = start_idle().await;
+    let pins = running.import_four();
+    running.propose("a1", pins.clone());
+    let unreadable = bytes::Bytes::from_static(b"\xff\xff");
+    let at = (Topic::Entitlement, 0);
+    let poison = running.write_record(at, "scan/a1/0", "EntitlementsDecided", unreadable);
+    running.decide("a1", 0, (&[euro()], &[1]));
+    let stopped = async || {
+        sqlx::query_scalar("select count(*) from payout_control.poison")
+            .fetch_one(&running.pool)
+            .await
+            .unwrap()
+    };
+    until(1_i64, stopped).await;
+    let skip = RecordSkipped {
+        position: poison.to_string(),
+        consumers: BTreeSet::from(["payout.orders".to_owned()]),
+        note: "unreadable".to_owned(),
+        actors: ["anna".to_owned(), "bo".to_owned()],
+    };
+    running.write((Topic::Ops, 0), "ops/skip-1", &skip);
+    until(2, async || running.number(CHUNKS).await).await;
+    let chunks = chunks_on_log(&running);
+    let told: Vec<(bool, u64, usize)> = chunks
+        .iter()
+        .map(|chunk| (chunk.skipped, chunk.roster_offset, chunk.columns.numbers().len()))
+        .collect();
+    assert_eq!(told, [(true, pins[0], 0), (false, pins[0], 1)]);
     running.end().await;
 }

@@ -1,11 +1,9 @@
 //! The case `libero-2023`: from a roster and an outage to decided, explained people.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use ristoro::generate::{roster, write_csv};
 use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::policy::shipped;
@@ -19,7 +17,8 @@ use tonic::Code;
 
 use super::outage::{Facts, OUTAGE};
 use super::{People, money};
-use crate::client::{Caller, refusal, request_id};
+use crate::client::{Caller, Service, refusal, request_id};
+use crate::progress::Progress;
 use crate::verbs::assessment::{
     Assessments, print_simulations, propose, simulate, totals_text, watch,
 };
@@ -38,7 +37,7 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     println!("1. A roster of {subscribers} subscriptions, generated from seed {SEED}");
     let late = import_roster(&people.ada, subscribers).await?;
     println!("\n2. The outage of January 2023, as declarations at their own times");
-    let mut facts = Facts::new(&people.ada);
+    let mut facts = Facts::new(&people.ada)?;
     facts.declare().await?;
     facts.restore(late).await?;
     facts.relapse().await?;
@@ -92,7 +91,7 @@ async fn feed(ada: &Caller, file: &Path) -> Result<()> {
             ..SubmitSignalsRequest::default()
         })
         .collect();
-    let mut client = SignalServiceClient::new(ada.channel.clone());
+    let mut client = SignalServiceClient::new(ada.channel(Service::Outage)?);
     client.submit_signals(ada.request(tokio_stream::iter(messages))).await?;
     println!("  {count} incidents went in as signals; each comes out as an outage of its own");
     Ok(())
@@ -106,7 +105,7 @@ async fn publish(ada: &Caller, id: &str) -> Result<()> {
         file: known.file.to_owned(),
         text: known.text.to_owned(),
     };
-    let mut client = PolicyServiceClient::new(ada.channel.clone());
+    let mut client = PolicyServiceClient::new(ada.channel(Service::Eligibility)?);
     let answer = client.publish_policy(ada.request(request)).await?.into_inner();
     println!("  {}", answer.policy.map(|policy| policy.name).unwrap_or_default());
     Ok(())
@@ -155,7 +154,7 @@ async fn approve(
         cap: Some(ristoro_runtime::edge::money_message(cap)),
         ..api::ApproveAssessmentRequest::default()
     };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     client.approve_assessment(caller.request(request)).await.map(|_| ())
 }
 
@@ -174,18 +173,10 @@ pub(super) fn refused(result: Result<(), tonic::Status>, what: &str) -> Result<(
 }
 
 async fn decide(people: &People, proposal: &api::Assessment) -> Result<()> {
-    let total = proposal.totals.as_ref().map_or(0, |totals| totals.count);
-    let bar = if std::io::stderr().is_terminal() {
-        ProgressBar::new(total)
-    } else {
-        ProgressBar::hidden()
-    };
-    let style =
-        ProgressStyle::with_template("  {bar:40} {pos} of {len} decided, {per_sec}, {eta} left");
-    bar.set_style(style.context("the template of the bar is right")?);
-    let ended =
-        watch(&people.carla, &proposal.name, |decided, _| bar.set_position(decided)).await?;
-    bar.finish_and_clear();
+    let progress = Progress::new("  decided");
+    let told = |decided, total| progress.at(decided, total);
+    let ended = watch(&people.carla, &proposal.name, told).await?;
+    drop(progress);
     if ended.state() != api::AssessmentState::Completed {
         bail!("{} ended as {}: {}", ended.name, ended.state().as_str_name(), ended.note);
     }

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use crate::client::Caller;
+pub use outage::OUTAGE;
+
+use crate::client::{Caller, Endpoints};
 
 /// The people of a case: nobody may approve what they proposed, whatever their roles, so there are two of them.
 pub struct People {
@@ -29,15 +31,15 @@ pub const ROLES: [(&str, &[&str]); 3] = [
 
 impl People {
     /// Connects all of them; the text is TOML, `ada = "TOKEN"`.
-    pub async fn connect(endpoint: &str, tokens: &str) -> Result<Self> {
+    pub async fn connect(endpoints: &Endpoints, tokens: &str) -> Result<Self> {
         let mut tokens: BTreeMap<String, String> =
             toml::from_str(tokens).context("the file of tokens is no TOML of NAME = \"TOKEN\"")?;
         let mut token = |name: &str| {
             tokens.remove(name).with_context(|| format!("the file of tokens has none for {name}"))
         };
-        let ada = Caller::connect(endpoint, &token("ada")?).await?;
-        let bruno = Caller::with(ada.channel.clone(), &token("bruno")?)?;
-        let carla = Caller::with(ada.channel.clone(), &token("carla")?)?;
+        let ada = Caller::connect(endpoints, &token("ada")?).await?;
+        let bruno = ada.with_token(&token("bruno")?)?;
+        let carla = ada.with_token(&token("carla")?)?;
         Ok(Self { ada, bruno, carla })
     }
 }

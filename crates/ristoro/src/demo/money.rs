@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 
 use super::People;
 use super::libero::refused;
-use crate::client::request_id;
+use crate::client::{Service, request_id};
 
 /// How long the releases and the reservations may take.
 const BOUND: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Plays the way of the money; `owed` is what the assessments owe in all.
 pub async fn play(people: &People, owed: Money) -> Result<()> {
-    let mut client = PaymentFileServiceClient::new(people.ada.channel.clone());
+    let mut client = PaymentFileServiceClient::new(people.ada.channel(Service::Payout)?);
     check_ledger(people, owed).await?;
     let file = created(people, &mut client).await?;
     let total = file.total.as_ref().map(|total| edge::money("total", Some(total)));
@@ -58,7 +58,7 @@ pub async fn play(people: &People, owed: Money) -> Result<()> {
 
 /// Waits until all that is owed is posted, and compares the ledger with the orders.
 async fn check_ledger(people: &People, owed: Money) -> Result<()> {
-    let mut client = LedgerServiceClient::new(people.carla.channel.clone());
+    let mut client = LedgerServiceClient::new(people.carla.channel(Service::Payout)?);
     let deadline = tokio::time::Instant::now() + BOUND;
     loop {
         let request = api::GetTrialBalanceRequest { check: true, min_position: String::new() };
@@ -130,7 +130,7 @@ async fn submit(
 
 /// Stops or resumes payouts.
 async fn switch(people: &People, stop: bool) -> Result<()> {
-    let mut client = PayoutServiceClient::new(people.bruno.channel.clone());
+    let mut client = PayoutServiceClient::new(people.bruno.channel(Service::Payout)?);
     let (request_id, note) = (request_id(), "a drill".to_owned());
     if stop {
         let request = api::StopPayoutsRequest { request_id, note, ..Default::default() };

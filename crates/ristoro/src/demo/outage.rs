@@ -9,7 +9,7 @@ use ristoro_proto::outage::v1::point_in_time::At;
 use ristoro_proto::outage::v1::restore_impact_request::Whom;
 use tonic::transport::Channel;
 
-use crate::client::{Caller, request_id};
+use crate::client::{Caller, ClientError, Service, request_id};
 
 /// The outage's id.
 pub const OUTAGE: &str = "libero-2023-01";
@@ -51,8 +51,8 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Makes a teller.
-    pub fn new(caller: &'a Caller) -> Self {
-        Self { caller, client: OutageServiceClient::new(caller.channel.clone()) }
+    pub fn new(caller: &'a Caller) -> Result<Self, ClientError> {
+        Ok(Self { caller, client: OutageServiceClient::new(caller.channel(Service::Outage)?) })
     }
 
     /// Declares what was known on 23 January, and what was found on the next days.

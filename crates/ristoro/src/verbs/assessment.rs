@@ -1,6 +1,6 @@
 //! `ristoro assessment`: simulate, propose, approve and follow.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use ristoro_domain::money::{Currency, Money};
 use ristoro_proto::eligibility::v1 as api;
@@ -8,14 +8,23 @@ use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentService
 use ristoro_proto::log::v1::Totals;
 use ristoro_proto::types::totals_in;
 use ristoro_runtime::edge::money_message;
+use serde_json::{Value, json};
 use tonic::transport::Channel;
 
 use crate::Answer;
-use crate::client::{Caller, Connection, request_id};
-use crate::output::table;
+use crate::call::{Paging, Sending, done, name, outcome};
+use crate::client::{Caller, Connection, Service, request_id};
+use crate::output::{Output, print_list, print_one, table};
+use crate::progress::Progress;
+use crate::values;
 
 /// Works on assessments.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ristoro assessment simulate --outage libero-2023-01 --policies libero-2023,agcom-347-18
+  ristoro assessment propose --outage libero-2023-01 --policy libero-2023
+  ristoro assessment approve 0f0e... --digest 9a41... --cap 30000.00
+  ristoro assessment list")]
 pub struct Assessment {
     #[command(flatten)]
     connection: Connection,
@@ -25,6 +34,19 @@ pub struct Assessment {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Lists assessments
+    List {
+        /// Only those of this outage
+        #[arg(long)]
+        outage: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Shows one assessment
+    Get {
+        /// The assessment
+        assessment: String,
+    },
     /// Shows side by side what policies would give, and writes nothing
     Simulate {
         /// The outage's id
@@ -45,7 +67,7 @@ enum Verb {
     },
     /// Approves a proposal of somebody else
     Approve {
-        /// The assessment's id
+        /// The assessment
         assessment: String,
         /// The digest that was seen
         #[arg(long)]
@@ -56,10 +78,12 @@ enum Verb {
         /// The cap's currency
         #[arg(long, default_value = "EUR")]
         currency: String,
+        #[command(flatten)]
+        sending: Sending,
     },
-    /// Follows an assessment until it ends
+    /// Follows an assessment until it ends; exits with 1 where it is not completed
     Watch {
-        /// The assessment's id
+        /// The assessment
         assessment: String,
     },
 }
@@ -67,43 +91,141 @@ enum Verb {
 /// The assessments of a caller.
 pub type Assessments = AssessmentServiceClient<Channel>;
 
+const STATE: &str = "ASSESSMENT_STATE_";
+
 impl Assessment {
     /// Runs the verb.
-    pub async fn run(self) -> Result<Answer> {
+    pub async fn run(self, output: Output) -> Result<Answer> {
         let caller = self.connection.open().await?;
-        let mut client = Assessments::new(caller.channel.clone());
         match self.verb {
+            Verb::List { outage, paging } => {
+                let found = list(&caller, outage.as_deref(), paging).await?;
+                let columns = [
+                    ("assessment", "name"),
+                    ("policy", "policy"),
+                    ("state", "state"),
+                    ("people", "totals.entitled"),
+                    ("cap", "cap"),
+                    ("proposed", "proposed_at"),
+                ];
+                print_list(output, &found.iter().map(value).collect::<Vec<_>>(), &columns)?;
+            }
+            Verb::Get { assessment } => print(output, &get(&caller, &assessment).await?)?,
             Verb::Simulate { outage, policies } => {
-                print_simulations(&simulate(&caller, &outage, &policies).await?);
+                let simulations = simulate(&caller, &outage, &policies).await?;
+                if output == Output::Table {
+                    print_simulations(&simulations);
+                } else {
+                    let values: Vec<_> = simulations.iter().map(simulation_value).collect();
+                    print_list(output, &values, &[])?;
+                }
             }
             Verb::Propose { outage, policy } => {
-                let proposed = propose(&caller, &outage, &policy).await?;
-                println!("{} with digest {}", proposed.name, proposed.digest);
-                println!("{}", totals_text(proposed.totals.as_ref()));
+                print(output, &propose(&caller, &outage, &policy).await?)?;
             }
-            Verb::Approve { assessment, digest, cap, currency } => {
+            Verb::Approve { assessment, digest, cap, currency, sending } => {
                 let currency: Currency = currency.parse()?;
+                let id = sending.id();
                 let request = api::ApproveAssessmentRequest {
-                    request_id: request_id(),
-                    name: format!("assessments/{assessment}"),
+                    request_id: id.clone(),
+                    validate_only: sending.validate_only,
+                    name: name("assessments", &assessment),
                     digest,
                     cap: Some(money_message(Money::parse(&cap, currency)?)),
                     ..api::ApproveAssessmentRequest::default()
                 };
-                client.approve_assessment(caller.request(request)).await?;
-                println!("assessments/{assessment} is approved and being decided");
+                let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
+                let answer = client.approve_assessment(caller.request(request)).await;
+                let answer = outcome(answer, &id)?.into_inner();
+                done(&sending, "it is approved and being decided");
+                answer.assessment.map_or(Ok(()), |assessment| print(output, &assessment))?;
             }
             Verb::Watch { assessment } => {
-                let name = format!("assessments/{assessment}");
-                let progress = |decided, total| eprintln!("{decided} of {total} decided");
-                let ended = watch(&caller, &name, progress).await?;
+                let progress = Progress::new("decided");
+                let name = name("assessments", &assessment);
+                let told = |decided, total| progress.at(decided, total);
+                let ended = watch(&caller, &name, told).await?;
+                drop(progress);
+                print(output, &ended)?;
                 let completed = api::AssessmentState::Completed;
-                println!("{}", ended.state().as_str_name());
                 return Ok(if ended.state() == completed { Answer::Yes } else { Answer::No });
             }
         }
         Ok(Answer::Yes)
     }
+}
+
+async fn list(
+    caller: &Caller,
+    outage: Option<&str>,
+    paging: Paging,
+) -> Result<Vec<api::Assessment>> {
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
+    let outage = outage.map(|outage| name("outages", outage)).unwrap_or_default();
+    let fetch = async |page_size, page_token| {
+        let request = api::ListAssessmentsRequest {
+            page_size,
+            page_token,
+            outage: outage.clone(),
+            ..api::ListAssessmentsRequest::default()
+        };
+        let page = client.list_assessments(caller.request(request)).await?.into_inner();
+        Ok((page.assessments, page.next_page_token))
+    };
+    paging.read(fetch).await
+}
+
+async fn get(caller: &Caller, assessment: &str) -> Result<api::Assessment> {
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
+    let name = name("assessments", assessment);
+    let request = api::GetAssessmentRequest { name, min_position: String::new() };
+    let answer = client.get_assessment(caller.request(request)).await?.into_inner();
+    answer.assessment.context("the answer has no assessment")
+}
+
+/// Prints one assessment; its totals on one line in a table.
+fn print(output: Output, assessment: &api::Assessment) -> Result<()> {
+    let mut value = value(assessment);
+    if output == Output::Table {
+        value["totals"] = totals_text(assessment.totals.as_ref()).into();
+    }
+    print_one(output, &value)
+}
+
+fn value(assessment: &api::Assessment) -> Value {
+    json!({
+        "name": assessment.name,
+        "outage": assessment.outage,
+        "policy": assessment.policy,
+        "state": values::word(assessment.state().as_str_name(), STATE),
+        "etag": assessment.etag,
+        "totals": values::totals(assessment.totals.as_ref()),
+        "digest": assessment.digest,
+        "decided": assessment.decided,
+        "proposed_by": assessment.proposed_by,
+        "approved_by": values::optional(&assessment.approved_by),
+        "cap": values::money(assessment.cap.as_ref()),
+        "note": values::optional(&assessment.note),
+        "proposed_at": values::time(assessment.proposed_at.as_ref()),
+        "after_assessments": assessment.after_assessments,
+    })
+}
+
+fn simulation_value(simulation: &api::Simulation) -> Value {
+    let group = |group: &api::SimulationGroup| {
+        let totals = values::totals(group.totals.as_ref());
+        json!({"by": group.dimension, "group": group.value, "totals": totals})
+    };
+    let bucket = |bucket: &api::AmountBucket| json!({"amount": values::money(bucket.amount.as_ref()), "people": bucket.count});
+    let zero = |zero: &api::ZeroReason| json!({"reason": zero.reason, "people": zero.count});
+    json!({
+        "policy": simulation.policy,
+        "totals": values::totals(simulation.totals.as_ref()),
+        "digest": simulation.digest,
+        "groups": simulation.groups.iter().map(group).collect::<Vec<_>>(),
+        "amounts": simulation.amounts.iter().map(bucket).collect::<Vec<_>>(),
+        "zeros": simulation.zeros.iter().map(zero).collect::<Vec<_>>(),
+    })
 }
 
 /// Asks what policies would give.
@@ -117,7 +239,7 @@ pub async fn simulate(
         policies: policies.iter().map(|policy| format!("policies/{policy}")).collect(),
         ..api::SimulateAssessmentRequest::default()
     };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let answer = client.simulate_assessment(caller.request(request)).await?;
     Ok(answer.into_inner().simulations)
 }
@@ -134,7 +256,7 @@ pub async fn propose(
         policy: format!("policies/{policy}"),
         ..api::ProposeAssessmentRequest::default()
     };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let answer = client.propose_assessment(caller.request(request)).await?.into_inner();
     answer.assessment.ok_or_else(|| tonic::Status::internal("the answer has no assessment"))
 }
@@ -146,7 +268,7 @@ pub async fn watch(
     progress: impl Fn(u64, u64),
 ) -> Result<api::Assessment> {
     let request = api::WatchAssessmentRequest { name: name.to_owned() };
-    let mut client = Assessments::new(caller.channel.clone());
+    let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let mut updates = client.watch_assessment(caller.request(request)).await?.into_inner();
     let mut last = None;
     while let Some(update) = updates.message().await? {

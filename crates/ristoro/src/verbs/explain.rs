@@ -2,16 +2,21 @@
 
 use anyhow::Result;
 use clap::Args;
-use ristoro_domain::remedy::Grant;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServiceClient;
 use ristoro_proto::types::reason_in;
+use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::client::{Caller, Connection};
+use crate::client::{Caller, Connection, Service};
+use crate::output::{Output, print_list};
+use crate::values;
 
 /// Explains a subscription, or one entitlement.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ristoro explain subscribers/p-17/subscriptions/lm-17
+  ristoro explain assessments/0f0e.../entitlements/lm-17")]
 pub struct Explain {
     #[command(flatten)]
     connection: Connection,
@@ -21,10 +26,13 @@ pub struct Explain {
 
 impl Explain {
     /// Asks and prints.
-    pub async fn run(self) -> Result<Answer> {
+    pub async fn run(self, output: Output) -> Result<Answer> {
         let caller = self.connection.open().await?;
-        for explanation in explain(&caller, &self.name).await? {
-            print(&explanation);
+        let explanations = explain(&caller, &self.name).await?;
+        if output == Output::Table {
+            explanations.iter().for_each(print);
+        } else {
+            print_list(output, &explanations.iter().map(value).collect::<Vec<_>>(), &[])?;
         }
         Ok(Answer::Yes)
     }
@@ -34,8 +42,27 @@ impl Explain {
 pub async fn explain(caller: &Caller, name: &str) -> Result<Vec<api::Explanation>, tonic::Status> {
     let request =
         api::ExplainEntitlementRequest { name: name.to_owned(), min_position: String::new() };
-    let mut client = EntitlementServiceClient::new(caller.channel.clone());
+    let mut client = EntitlementServiceClient::new(caller.channel(Service::Eligibility)?);
     Ok(client.explain_entitlement(caller.request(request)).await?.into_inner().explanations)
+}
+
+fn value(explanation: &api::Explanation) -> Value {
+    let entitlement = explanation.entitlement.clone().unwrap_or_default();
+    let link = |link: &api::ChainLink| {
+        json!({
+            "position": link.position, "stream": link.stream, "version": link.version, "type": link.r#type,
+            "occurred_at": values::time(link.occurred_at.as_ref()), "actor": values::optional(&link.actor),
+            "text": link.text,
+        })
+    };
+    json!({
+        "name": entitlement.name,
+        "subscription": entitlement.subscription,
+        "reason": values::reason(entitlement.reason.as_ref()),
+        "decided_at_position": entitlement.decided_at_position,
+        "released": entitlement.released,
+        "chain": explanation.chain.iter().map(link).collect::<Vec<_>>(),
+    })
 }
 
 /// Prints one decision with what led to it.
@@ -66,22 +93,8 @@ pub fn print(explanation: &api::Explanation) {
         println!("  owed: nothing");
     }
     for remedy in &reason.remedies {
-        let (kind, grant) = (remedy.kind.name(), grant_text(&remedy.grant));
+        let (kind, grant) = (remedy.kind.name(), values::grant_text(&remedy.grant));
         println!("  owed: {kind}, {grant}, borne by the {}", remedy.payer.name());
     }
     println!();
-}
-
-/// Says what is given.
-fn grant_text(grant: &Grant) -> String {
-    match grant {
-        Grant::Money(money) => money.to_string(),
-        Grant::Credit(money) => format!("a credit of {money}"),
-        Grant::Voucher(money) => format!("a voucher of {money}"),
-        Grant::Term { months, days, new_end } => {
-            let end = new_end.map_or_else(String::new, |date| format!(", until {date}"));
-            format!("a term longer by {months} months and {days} days{end}")
-        }
-        Grant::Quota { bytes } => format!("storage of {bytes} bytes"),
-    }
 }

@@ -1,12 +1,16 @@
 //! `ristoro demo play`: a case through the public API, as a user's own script would.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::Answer;
+use crate::client::Endpoints;
 use crate::demo::{People, libero};
+use crate::verbs::dev::people::passes;
 
 /// Plays cases.
 #[derive(Debug, Args)]
@@ -17,13 +21,18 @@ pub struct Demo {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Writes the case's people: principals.toml for the services, tokens.toml for `play`
+    People {
+        /// The folder, which its owner alone may enter; tokens that are there stay
+        folder: PathBuf,
+    },
     /// Plays a case against running services
     Play {
         /// The case
         case: Case,
-        /// The services' address
+        /// One address of all services, or one of each: outage=http://A:1,eligibility=http://B:2,payout=...,notifier=...
         #[arg(long, env = "RISTORO_ENDPOINT", default_value = "http://127.0.0.1:50051")]
-        endpoint: String,
+        endpoint: Endpoints,
         /// A TOML file that gives each of the case's people a token: ada, bruno, carla
         #[arg(long, env = "RISTORO_TOKENS")]
         tokens: PathBuf,
@@ -44,11 +53,25 @@ pub enum Case {
 impl Demo {
     /// Plays.
     pub async fn run(self) -> Result<Answer> {
-        let Verb::Play { case: Case::Libero2023, endpoint, tokens, subscribers } = self.verb;
-        let text = std::fs::read_to_string(&tokens)
-            .with_context(|| format!("{} cannot be read", tokens.display()))?;
-        let people = People::connect(&endpoint, &text).await?;
-        libero::play(&people, subscribers).await?;
+        match self.verb {
+            Verb::People { folder } => write_people(&folder)?,
+            Verb::Play { case: Case::Libero2023, endpoint, tokens, subscribers } => {
+                let text = std::fs::read_to_string(&tokens)
+                    .with_context(|| format!("{} cannot be read", tokens.display()))?;
+                let people = People::connect(&endpoint, &text).await?;
+                libero::play(&people, subscribers).await?;
+            }
+        }
         Ok(Answer::Yes)
     }
+}
+
+/// Writes both files, and says where they are.
+fn write_people(folder: &Path) -> Result<()> {
+    let files = passes(folder)?;
+    // A container reads it as another user; it holds hashes alone.
+    std::fs::set_permissions(&files.principals, Permissions::from_mode(0o644))?;
+    println!("principals {}", files.principals.display());
+    println!("tokens     {}", files.tokens.display());
+    Ok(())
 }

@@ -8,10 +8,17 @@ use ristoro_domain::policy::{self, case, shipped};
 use serde_json::json;
 
 use crate::Answer;
-use crate::output::{Output, print_list, table};
+use crate::output::{Columns, Output, line, print_list, print_one};
+
+const CASES: Columns<'static> =
+    &[("case", "name"), ("remedies", "remedies"), ("refused", "refused")];
 
 /// Works on policy files and on the policies that are shipped.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ristoro policy check my-policy.toml
+  ristoro policy assess --policy libero-2023,agcom-347-18 --case case.json
+  ristoro policy list")]
 pub struct Policy {
     #[command(subcommand)]
     verb: Verb,
@@ -32,25 +39,18 @@ enum Verb {
         /// The case file
         #[arg(long)]
         case: PathBuf,
-        /// The form of the result
-        #[arg(long)]
-        output: Option<Output>,
     },
     /// Lists the policies that are shipped
-    List {
-        /// The form of the result
-        #[arg(long)]
-        output: Option<Output>,
-    },
+    List,
 }
 
 impl Policy {
     /// Runs the verb.
-    pub fn run(self) -> Result<Answer> {
+    pub fn run(self, output: Output) -> Result<Answer> {
         match self.verb {
-            Verb::Check { file } => check(&file),
-            Verb::Assess { policy, case, output } => assess(&policy, &case, output),
-            Verb::List { output } => list(Output::or_default(output)),
+            Verb::Check { file } => check(&file, output),
+            Verb::Assess { policy, case } => assess(&policy, &case, output),
+            Verb::List => list(output),
         }
     }
 }
@@ -59,10 +59,17 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-fn check(file: &Path) -> Result<Answer> {
-    match policy::Policy::parse(&file.display().to_string(), &read(file)?) {
+fn check(file: &Path, output: Output) -> Result<Answer> {
+    let shown = file.display().to_string();
+    match policy::Policy::parse(&shown, &read(file)?) {
         Ok(found) => {
-            println!("{}: {} version {} is complete", file.display(), found.id(), found.version());
+            let (id, version) = (found.id(), found.version());
+            if output == Output::Table {
+                line(&format!("{shown}: {id} version {version} is complete"))?;
+            } else {
+                let value = json!({"file": shown, "id": id, "version": version, "complete": true});
+                print_one(output, &value)?;
+            }
             Ok(Answer::Yes)
         }
         Err(errors) => {
@@ -86,17 +93,16 @@ fn load(name: &str) -> Result<policy::Policy> {
     })
 }
 
-fn assess(names: &[String], file: &Path, output: Option<Output>) -> Result<Answer> {
+fn assess(names: &[String], file: &Path, output: Output) -> Result<Answer> {
     let policies = names.iter().map(|name| load(name)).collect::<Result<Vec<_>>>()?;
     let text = read(file)?;
     let cases = case::parse_cases(&text).with_context(|| format!("{}", file.display()))?;
     let outcomes: Vec<_> = cases.iter().map(|input| case::run(&policies, input)).collect();
     let values = outcomes.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
-    let output = Output::or_default(output);
     if output == Output::Json && !case::is_list(&text) {
-        values.iter().for_each(|value| println!("{value:#}"));
+        values.iter().try_for_each(|value| print_one(output, value))?;
     } else {
-        print_list(output, &values, || cases_table(&values));
+        print_list(output, &values, CASES)?;
     }
     for outcome in &outcomes {
         if let Some(difference) = &outcome.difference {
@@ -107,28 +113,12 @@ fn assess(names: &[String], file: &Path, output: Option<Output>) -> Result<Answe
     Ok(if good { Answer::Yes } else { Answer::No })
 }
 
-fn cases_table(values: &[serde_json::Value]) -> comfy_table::Table {
-    let mut table = table(&["case", "remedies", "refused"]);
-    for value in values {
-        let text = |key: &str| match value.get(key) {
-            None => String::new(),
-            Some(found) => found.as_str().map_or_else(|| found.to_string(), str::to_owned),
-        };
-        table.add_row([text("name"), text("remedies"), text("refused")]);
-    }
-    table
-}
-
 fn list(output: Output) -> Result<Answer> {
     let policies = shipped().iter().map(|one| load(one.id)).collect::<Result<Vec<_>>>()?;
     let value = |policy: &policy::Policy| json!({"id": policy.id(), "version": policy.version(), "title": policy.title(), "source": policy.source()});
     let values: Vec<_> = policies.iter().map(value).collect();
-    print_list(output, &values, || {
-        let mut table = table(&["policy", "version", "title", "source"]);
-        for policy in &policies {
-            table.add_row([policy.id(), policy.version(), policy.title(), policy.source()]);
-        }
-        table
-    });
+    let columns =
+        [("policy", "id"), ("version", "version"), ("title", "title"), ("source", "source")];
+    print_list(output, &values, &columns)?;
     Ok(Answer::Yes)
 }

@@ -1,6 +1,7 @@
 //! `ristoro eligibility` and its like: one service from its configuration; and the health check.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -12,15 +13,33 @@ use tonic::transport::Endpoint;
 
 use crate::Answer;
 
+/// Where the settings of a service come from.
+#[derive(Debug, Args)]
+pub struct Given {
+    /// The configuration file; RISTORO_* in the environment wins over it
+    #[arg(long, value_name = "FILE", env = "RISTORO_CONFIG")]
+    config: Option<PathBuf>,
+    /// A setting that wins over the file and the environment, such as lease=all; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
+    settings: Vec<(String, String)>,
+}
+
+impl Given {
+    /// Gives all sources, this process's environment among them.
+    pub fn sources(self) -> Sources {
+        Sources::of_process(self.config, self.settings)
+    }
+}
+
 /// Runs a service.
 #[derive(Debug, Args)]
+#[command(after_help = "Settings: docs/operating.md, or `ristoro config show`.
+
+Example:
+  ristoro eligibility --config ristoro.toml --set listen=0.0.0.0:50051")]
 pub struct Run {
-    /// The configuration file; RISTORO_* in the environment wins over it
-    #[arg(long)]
-    pub config: Option<PathBuf>,
-    /// A setting that wins over the file and the environment; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub settings: Vec<(String, String)>,
+    #[command(flatten)]
+    given: Given,
 }
 
 /// Runs the notifier service.
@@ -34,12 +53,16 @@ pub struct RunNotifier {
     /// Who writes, NAME <ADDRESS>
     #[arg(long, env = "RISTORO_NOTICE_FROM")]
     notice_from: String,
+    /// After how many seconds somebody else goes on with a wave of notices that does not move
+    #[arg(long, env = "RISTORO_TAKEOVER_AFTER_SECONDS", default_value_t = 60)]
+    takeover_after_seconds: u32,
 }
 
 impl RunNotifier {
     /// Runs until a signal.
     pub async fn run(self) -> Result<Answer> {
-        let settings = ristoro_notifier::Settings::new(&self.smtp_url, &self.notice_from)?;
+        let mut settings = ristoro_notifier::Settings::new(&self.smtp_url, &self.notice_from)?;
+        settings.takeover_after = Duration::from_secs(u64::from(self.takeover_after_seconds));
         self.run.run(move || notifier(settings)).await
     }
 }
@@ -80,10 +103,19 @@ pub fn outage() -> (ServiceSpec, RoutesOf) {
     (ristoro_outage::spec(), Box::new(ristoro_outage::routes))
 }
 
+/// Lists all services as they are migrated and looked at, in the order of the data's way.
+pub fn specs() -> [ServiceSpec; 4] {
+    let nowhere =
+        ristoro_notifier::Settings::new("smtp://localhost:25", "nobody <nobody@localhost>");
+    let nowhere = nowhere.expect("both are well-formed, and nothing is sent");
+    let notifier = ristoro_notifier::spec(&nowhere);
+    [ristoro_outage::spec(), ristoro_eligibility::spec(), ristoro_payout::spec(), notifier]
+}
+
 impl Run {
     /// Runs until a signal.
     pub async fn run(self, service: impl FnOnce() -> (ServiceSpec, RoutesOf)) -> Result<Answer> {
-        let config = load(&Sources::of_process(self.config, self.settings))?;
+        let config = load(&self.given.sources())?;
         let (spec, routes) = service();
         let otlp = config.otlp_endpoint.as_deref();
         let guard = telemetry::start(spec.name, &config.log_filter, config.log_format, otlp)?;

@@ -14,15 +14,20 @@ use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionSer
 use ristoro_proto::subscriber::{class_out, contact_out, fee_period_out, payee_out, segment_out};
 use ristoro_proto::types::timestamp;
 use ristoro_runtime::edge::money_message;
+use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::client::{Caller, Connection};
+use crate::client::{Caller, Connection, Service};
+use crate::output::{Output, print_one};
 
 /// Rows of one message.
 const ROWS_A_MESSAGE: usize = 500;
 
 /// Works on rosters.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ristoro subscriptions generate --subscriptions 1000 --seed 7 roster.csv
+  ristoro subscriptions import roster.csv")]
 pub struct Subscriptions {
     #[command(subcommand)]
     verb: Verb,
@@ -39,7 +44,7 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// The file to write
-        output: PathBuf,
+        file: PathBuf,
     },
     /// Imports a CSV file; rows that cannot be taken are told by line and column
     Import {
@@ -70,20 +75,26 @@ pub struct Report {
 
 impl Subscriptions {
     /// Runs the verb.
-    pub async fn run(self) -> Result<Answer> {
+    pub async fn run(self, output: Output) -> Result<Answer> {
         match self.verb {
-            Verb::Generate { subscriptions, seed, output } => {
-                let file = File::create(&output)
-                    .with_context(|| format!("{} cannot be written", output.display()))?;
-                let written = write_csv(roster(seed, subscriptions), BufWriter::new(file))?;
-                println!("{}: {written} rows of {subscriptions} subscriptions", output.display());
+            Verb::Generate { subscriptions, seed, file } => {
+                let shown = file.display().to_string();
+                let file =
+                    File::create(&file).with_context(|| format!("{shown} cannot be written"))?;
+                let rows = write_csv(roster(seed, subscriptions), BufWriter::new(file))?;
+                let value = json!({"file": shown, "rows": rows, "subscriptions": subscriptions});
+                print_one(output, &value)?;
                 Ok(Answer::Yes)
             }
             Verb::Import { connection, strict, zone, request_id, input } => {
                 let caller = connection.open().await?;
                 let id = request_id.unwrap_or_else(crate::client::request_id);
                 let report = import(&caller, &input, &zone, strict, id).await?;
-                print_report(&input, &report);
+                if output == Output::Table {
+                    print_report(&input, &report);
+                } else {
+                    print_one(output, &value(&report))?;
+                }
                 let good = report.unreadable.is_empty() && report.answer.rejected == 0;
                 Ok(if good { Answer::Yes } else { Answer::No })
             }
@@ -125,7 +136,7 @@ pub async fn import(
         rows,
     };
     let stream = tokio_stream::iter(messages.into_iter().map(request));
-    let mut client = SubscriptionServiceClient::new(caller.channel.clone());
+    let mut client = SubscriptionServiceClient::new(caller.channel(Service::Eligibility)?);
     let answer = client.import_subscriptions(caller.request(stream)).await?.into_inner();
     Ok(Report { answer, unreadable })
 }
@@ -151,12 +162,32 @@ fn message(row: &csv::Row) -> api::SubscriptionRow {
     }
 }
 
+/// Gives the rows that were not taken, as `line, column, reason`, in the file's order.
+fn faults(report: &Report) -> Vec<(u64, String, String)> {
+    let rejects = report.answer.rejects.iter();
+    let rejects = rejects.map(|one| (one.row, one.column.clone(), one.reason.clone()));
+    let mut faults: Vec<_> = report.unreadable.iter().cloned().chain(rejects).collect();
+    faults.sort();
+    faults
+}
+
+fn value(report: &Report) -> Value {
+    let answer = &report.answer;
+    let fault = |(line, column, reason)| json!({"line": line, "column": column, "reason": reason});
+    json!({
+        "imported": answer.imported,
+        "changed": answer.changed,
+        "unchanged": answer.unchanged,
+        "rejected": report.unreadable.len() as u64 + answer.rejected,
+        "rejects": faults(report).into_iter().map(fault).collect::<Vec<_>>(),
+        "consistency_token": answer.consistency_token,
+    })
+}
+
 /// Tells of an import; at most ten faulty rows.
 pub fn print_report(input: &Path, report: &Report) {
     let answer = &report.answer;
-    let rejects =
-        answer.rejects.iter().map(|one| (one.row, one.column.clone(), one.reason.clone()));
-    let faults: Vec<_> = report.unreadable.iter().cloned().chain(rejects).collect();
+    let faults = faults(report);
     println!(
         "{} new subscriptions, {} changes, {} known already, {} rows refused",
         answer.imported,

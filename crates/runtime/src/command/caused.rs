@@ -2,14 +2,14 @@
 
 use ristoro_domain::decider::Decider;
 use ristoro_domain::time::Instant;
-use ristoro_log::{Cause, Position, Verdict};
+use ristoro_log::{Cause, Position};
 use ristoro_proto::wire::Wire;
 use uuid::Uuid;
 
-use super::submit::{Authorship, envelope_of};
+use super::step::{Claiming, Step};
 use super::{Claimed, CommandError, CommandFailure, CommandRequest, Commands, Done, StreamRef};
 use crate::accepted::Accepted;
-use crate::journal::{History, Part, fold, head_of};
+use crate::journal::Part;
 
 /// The namespace of system commands' request ids.
 const SYSTEM_COMMANDS: Uuid = Uuid::from_u128(0x2b6c_01f4_8a3d_4c0b_9e7e_55aa_70c9_1d38);
@@ -44,6 +44,7 @@ impl Commands {
             occurred_at: cause.envelope.occurred_at,
             expected_version: None,
             validate_only: false,
+            content: None,
         };
         self.decide::<D>(stream, &request, command, Cause::Log(cause.position)).await
     }
@@ -65,34 +66,23 @@ impl Commands {
         D: Decider,
         D::Event: Wire,
     {
-        let claim_id = Uuid::new_v4();
-        let history = self.journal.history(stream.topic, &stream.id, None, Part::of::<D>()).await;
-        let History { events, .. } = history.map_err(CommandFailure::Journal)?;
-        let head = events.last().map(head_of);
-        let version = head.map_or(0, |head| head.version);
-        let state = fold::<D>(&events).map_err(CommandFailure::Journal)?;
-        let Some(event) = D::decide(&state, command).map_err(CommandError::Rejected)? else {
-            return Ok(Claimed { state, owned: false, version, claim_id });
-        };
-        let by = Authorship {
-            identity: Cause::Claim(claim_id),
-            cause: Cause::Claim(claim_id),
-            command_id: None,
-            actor: "",
-            traceparent,
-            occurred_at,
-        };
-        let envelope = envelope_of(stream, head, &event, &by);
-        let (_, verdict) = self.submit(stream, envelope).await?;
-        if verdict == Verdict::Accepted {
-            let state = D::evolve(state, &event);
-            return Ok(Claimed { state, owned: true, version: version + 1, claim_id });
+        let (topic, part) = (stream.topic, Part::of::<D>());
+        let mut claiming =
+            Claiming::<D>::new(stream.clone(), Uuid::new_v4(), traceparent, occurred_at);
+        let mut step = Step::Look;
+        loop {
+            step = match step {
+                Step::Look => {
+                    let history = self.journal.history(topic, &stream.id, None, part).await;
+                    let history = history.map_err(CommandFailure::Journal)?;
+                    claiming.look(command, &history)?
+                }
+                Step::Append(envelope) => {
+                    let (_, verdict) = self.submit(stream, envelope).await?;
+                    claiming.judged(verdict)
+                }
+                Step::Done(claimed) => return Ok(claimed),
+            }
         }
-        let (state, head) = self
-            .journal
-            .state::<D>(stream.topic, &stream.id)
-            .await
-            .map_err(CommandFailure::Journal)?;
-        Ok(Claimed { state, owned: false, version: head.map_or(0, |head| head.version), claim_id })
     }
 }

@@ -16,7 +16,7 @@ use crate::telemetry::LogFormat;
 
 pub use connect::{ConnectError, connect};
 pub use settings::{Setting, settings};
-pub use source::{ConfigError, Sources, line_and_column, load, show};
+pub use source::{ConfigError, Sources, line_and_column, load, load_placed, show};
 
 /// Which partitions a process works on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -10,7 +10,7 @@ use crate::telemetry::LogFormat;
 
 /// One setting.
 pub struct Setting {
-    /// The key in the file; the variable is `RISTORO_` and the key in capitals, the flag `--` and the key with dashes.
+    /// The key in the file; the variable is `RISTORO_` and the key in capitals, the flag `--set KEY=VALUE`.
     pub key: &'static str,
     /// What it is for, in one sentence.
     pub meaning: &'static str,
@@ -20,6 +20,14 @@ pub struct Setting {
     pub(super) read: fn(&mut ServiceConfig, &str) -> Result<(), String>,
     /// Writes the value without secrets.
     pub(super) show: fn(&ServiceConfig) -> String,
+}
+
+impl Setting {
+    /// Gives the value that is in force, without secrets.
+    #[must_use]
+    pub fn shown(&self, config: &ServiceConfig) -> String {
+        (self.show)(config)
+    }
 }
 
 /// Lists all settings in the order in which `config show` prints them.

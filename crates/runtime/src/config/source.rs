@@ -14,6 +14,20 @@ use crate::telemetry::LogFormat;
 
 /// What variables of ours begin with.
 const PREFIX: &str = "RISTORO_";
+/// Variables of ours that are no settings of a service: the command line and the compose file read them.
+const NO_SETTINGS: [&str; 11] = [
+    "CACHE",
+    "CONFIG",
+    "ENDPOINT",
+    "IMAGE",
+    "NOTICE_FROM",
+    "POSTGRES_PASSWORD",
+    "PRINCIPALS",
+    "SMTP_URL",
+    "TAKEOVER_AFTER_SECONDS",
+    "TOKEN",
+    "TOKENS",
+];
 
 /// Where settings come from; the later wins.
 #[derive(Clone, Debug, Default)]
@@ -56,17 +70,27 @@ struct Given {
 /// # Errors
 /// All problems at once: unknown keys, malformed values, and what must be set and is not.
 pub fn load(sources: &Sources) -> Result<ServiceConfig, ConfigError> {
+    load_placed(sources).map(|(config, _)| config)
+}
+
+/// Reads the configuration as `load` does, and also gives the place of each value that is not the default.
+///
+/// # Errors
+/// As `load`.
+pub fn load_placed(
+    sources: &Sources,
+) -> Result<(ServiceConfig, BTreeMap<String, String>), ConfigError> {
     let (mut given, mut problems) = (BTreeMap::new(), Vec::new());
     if let Some(path) = &sources.file {
         read_file(path, &mut given, &mut problems);
     }
     for (name, value) in &sources.environment {
-        // RISTORO_CONFIG names the file and is read before this.
-        let Some(key) = name.strip_prefix(PREFIX).filter(|key| *key != "CONFIG") else { continue };
+        let key = name.strip_prefix(PREFIX).filter(|key| !NO_SETTINGS.contains(key));
+        let Some(key) = key else { continue };
         take(&key.to_lowercase(), name.clone(), value.clone(), &mut given, &mut problems);
     }
     for (key, value) in &sources.flags {
-        let place = format!("--{}", key.replace('_', "-"));
+        let place = format!("--set {key}");
         take(&key.replace('-', "_"), place, value.clone(), &mut given, &mut problems);
     }
     let mut config = blank();
@@ -80,7 +104,10 @@ pub fn load(sources: &Sources) -> Result<ServiceConfig, ConfigError> {
         };
         problems.extend(result.err());
     }
-    if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
+    if !problems.is_empty() {
+        return Err(ConfigError { problems });
+    }
+    Ok((config, given.into_iter().map(|(key, found)| (key, found.place)).collect()))
 }
 
 /// Writes the configuration as a file that could be loaded again, but without passwords.

@@ -1,5 +1,6 @@
 //! Texts, ids and counts with their limits.
 
+use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use tonic::Status;
@@ -90,6 +91,32 @@ pub fn count(field: &str, items: usize, allowed: RangeInclusive<usize>) -> Resul
     Err(invalid(field, problem))
 }
 
+/// Writes bytes as hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string does not fail");
+        text
+    })
+}
+
+/// Reads a digest: 64 hexadecimal digits.
+///
+/// # Errors
+/// INVALID_ARGUMENT naming `field`.
+pub fn digest(field: &str, value: &str) -> Result<[u8; 32], Status> {
+    let bad = || invalid(field, "is no digest: write the 64 hexadecimal digits that were shown");
+    if value.len() != 64 || !value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(bad());
+    }
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(value.as_bytes().chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(digest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +142,12 @@ mod tests {
         for bad in ["", "00000000-0000-0000-0000-000000000000", "6f9619ff"] {
             assert!(uuid("request_id", bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_digest_reads_back() {
+        let bytes = [0xab; 32];
+        assert_eq!(digest("digest", &hex(&bytes)).unwrap(), bytes);
+        assert!(digest("digest", "ab").is_err() && digest("digest", &"g".repeat(64)).is_err());
     }
 }

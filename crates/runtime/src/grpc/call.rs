@@ -16,6 +16,8 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use crate::grpc::body::{CallBody, CallRecord, code_of};
+use crate::grpc::content;
+use crate::grpc::library::with_reason;
 use crate::grpc::method::{Methods, is_open};
 use crate::grpc::principals::Principals;
 use crate::metrics::Metrics;
@@ -98,6 +100,7 @@ where
             code: None,
             in_work: None,
         };
+        content::strip(&mut request);
         if let Err(status) = admit(&settings, &mut request, &mut record) {
             record.code = Some(status.code());
             return Box::pin(std::future::ready(Ok(status.into_http())));
@@ -136,6 +139,7 @@ where
     S: Service<Request<Body>, Response = Response<Body>>,
 {
     let began = Instant::now();
+    let path = request.uri().path().to_owned();
     let response = {
         let late = async {
             match deadline.as_mut() {
@@ -144,7 +148,7 @@ where
             }
         };
         tokio::select! {
-            response = inner.call(request) => Some(response?),
+            response = content_and_call(&mut inner, request, &settings) => Some(response?),
             () = late => None,
         }
     };
@@ -153,12 +157,31 @@ where
         record.code = Some(Code::DeadlineExceeded);
         return Ok(deadline_exceeded().into_http());
     };
+    let response = with_reason(response, &path);
     if response.headers().contains_key("grpc-status") {
         record.code = Some(code_of(response.headers()));
     }
     let shutdown = Box::pin(settings.shutdown.clone().cancelled_owned());
     Ok(response
         .map(|inner| Body::new(CallBody { inner, deadline, shutdown, record, ended: false })))
+}
+
+/// Calls; a request that does not stream is read first, so that its `request_id` can be bound to its content.
+async fn content_and_call<S>(
+    inner: &mut S,
+    request: Request<Body>,
+    settings: &CallSettings,
+) -> Result<Response<Body>, S::Error>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    if settings.methods.streams(request.uri().path()) {
+        return inner.call(request).await;
+    }
+    match content::read(request).await {
+        Ok(request) => inner.call(request).await,
+        Err(status) => Ok(status.into_http()),
+    }
 }
 
 /// Gives the status of a call that took too long.

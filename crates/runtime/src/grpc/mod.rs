@@ -4,6 +4,8 @@ mod address;
 mod auth;
 mod body;
 mod call;
+mod content;
+mod library;
 mod method;
 mod ops;
 mod principals;

@@ -7,6 +7,7 @@ use tonic::metadata::MetadataMap;
 use crate::command::CommandRequest;
 use crate::edge;
 use crate::grpc::auth::Principal;
+use crate::grpc::content::digest_of;
 use crate::status::invalid;
 use crate::telemetry::request_traceparent;
 
@@ -31,6 +32,7 @@ pub fn command_request(
         occurred_at: Instant::now(),
         expected_version: version(etag)?,
         validate_only,
+        content: digest_of(metadata),
     })
 }
 

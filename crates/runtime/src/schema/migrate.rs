@@ -13,6 +13,12 @@ static CONSUMER: Migrator = sqlx::migrate!("./migrations-consumer");
 /// The tables of the control schema.
 static CONTROL: Migrator = sqlx::migrate!("./migrations-control");
 
+/// Gives the runtime's own migrations, each with the table that remembers which have run.
+#[must_use]
+pub fn own_migrations() -> [(&'static str, &'static Migrator); 2] {
+    [("_runtime_migrations", &CONSUMER), ("_control_migrations", &CONTROL)]
+}
+
 /// Which of a service's migrations are meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Part {

@@ -44,6 +44,17 @@ pub enum StartError {
 }
 
 impl Service {
+    /// Brings a service's schemas up to date without starting it, and gives the number of the live one.
+    ///
+    /// # Errors
+    /// `Specification`, `Migration`.
+    pub async fn migrate(
+        spec: &ServiceSpec,
+        (pool, log): (PgPool, EventLog),
+    ) -> Result<i32, StartError> {
+        Ok(schemas(spec, (pool, log))?.prepare().await?)
+    }
+
     /// Starts a service on an open pool and log: migrates, checks the log's identity, starts the loops.
     ///
     /// # Errors
@@ -55,18 +66,10 @@ impl Service {
         telemetry: Telemetry,
         shutdown: CancellationToken,
     ) -> Result<Service, StartError> {
-        let service = checked(&spec)?;
-        let consumers = spec.projections.iter().map(|one| (one.name().to_owned(), one.topic()));
-        let schemas = Schemas {
-            service,
-            pool: pool.clone(),
-            log: log.clone(),
-            migrations: spec.migrations,
-            consumers: consumers.collect(),
-        };
+        let schemas = schemas(&spec, (pool.clone(), log.clone()))?;
         let live = schemas.prepare().await?;
         let core = Arc::new(Core {
-            service,
+            service: schemas.service,
             pool,
             log,
             board: Board::default(),
@@ -114,6 +117,13 @@ impl Service {
         let loops = Loops::start(loops, workers.collect(), tokens);
         Ok(Service { core, commands, schemas, owned: owned_partitions, shutdown, loops })
     }
+}
+
+fn schemas(spec: &ServiceSpec, (pool, log): (PgPool, EventLog)) -> Result<Schemas, StartError> {
+    let service = checked(spec)?;
+    let consumers = spec.projections.iter().map(|one| (one.name().to_owned(), one.topic()));
+    let (migrations, consumers) = (spec.migrations, consumers.collect());
+    Ok(Schemas { service, pool, log, migrations, consumers })
 }
 
 fn checked(spec: &ServiceSpec) -> Result<ServiceName, StartError> {

@@ -53,6 +53,32 @@ async fn a_repeated_request_id_gives_the_same_answer_and_one_event() {
 }
 
 #[tokio::test]
+async fn a_request_id_belongs_to_the_content_that_it_first_took_effect_with() {
+    let (database, memory) = (database().await, memory());
+    let service = start(projections_only(), &database.pool, &EventLog::Memory(memory)).await;
+    let with = |request: &CommandRequest, content| CommandRequest {
+        content: Some([content; 32]),
+        ..request.clone()
+    };
+    let asked = request();
+    add(&service, "a", 200, &with(&asked, 0)).await.unwrap_err();
+    let first = add(&service, "a", 50, &with(&asked, 1)).await.unwrap();
+    assert_eq!(add(&service, "a", 50, &with(&asked, 1)).await.unwrap(), first);
+    for (name, amount) in [("a", 40), ("a", 0), ("b", 40)] {
+        let error = add(&service, name, amount, &with(&asked, 2)).await.unwrap_err();
+        assert!(matches!(error, CommandError::RequestIdReused), "{error:?}");
+    }
+    assert_eq!(number(&database.pool, SUM).await, 50);
+    // Both are in flight before either is recorded: one of them takes effect.
+    let asked = request();
+    let (one, two) = (with(&asked, 1), with(&asked, 2));
+    let (one, two) = tokio::join!(add(&service, "c", 1, &one), add(&service, "c", 2, &two));
+    let reused = |answer: &Answer| matches!(answer, Err(CommandError::RequestIdReused));
+    assert!(one.is_ok() != two.is_ok() && (reused(&one) || reused(&two)), "{one:?} {two:?}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_retry_after_an_unknown_outcome_finds_what_became_of_it() {
     let (database, memory) = (database().await, memory());
     let log = EventLog::Memory(memory.clone());

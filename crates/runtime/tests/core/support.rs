@@ -89,6 +89,7 @@ pub fn request() -> CommandRequest {
         occurred_at: BusinessTime::UNIX_EPOCH,
         expected_version: None,
         validate_only: false,
+        content: None,
     }
 }
 

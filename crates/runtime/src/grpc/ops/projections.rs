@@ -9,8 +9,8 @@ use ristoro_log::{Position, Topic};
 use ristoro_proto::ops::v1::projection_service_server::ProjectionService;
 use ristoro_proto::ops::v1::{
     self as messages, DropProjectionRequest, DropProjectionResponse, ErrorReason,
-    ListProjectionsRequest, ListProjectionsResponse, Projection, ProjectionState,
-    RebuildProjectionRequest, RebuildProjectionResponse, SwitchProjectionRequest,
+    ListProjectionsRequest, ListProjectionsResponse, Projection, ProjectionComparison,
+    ProjectionState, RebuildProjectionRequest, RebuildProjectionResponse, SwitchProjectionRequest,
     SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
 };
 use tonic::{Code, Request, Response, Status};
@@ -19,7 +19,7 @@ use super::{All, MAXIMUM_NAME, Operated};
 use crate::edge;
 use crate::grpc::auth::{Role, require};
 use crate::rebuild::{self, PhysicalSchema, RebuildError};
-use crate::schema::SchemaState;
+use crate::schema::{self, Comparison, EqualError, SchemaState};
 use crate::status::{database, internal, invalid, log, not_found, refuse};
 
 /// The name of a service's tables.
@@ -28,6 +28,8 @@ const SERVICE: &str = "projections/{service}";
 const SCHEMA: &str = "projections/{service}/schemas/{number}";
 /// How often a watched rebuild is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How long two schemas may take to come to the same positions before they are compared.
+const MEET: Duration = Duration::from_secs(60);
 
 /// The adapter.
 pub(super) struct Projections {
@@ -109,7 +111,8 @@ impl ProjectionService for Projections {
         rebuild::progress(&operated.schemas, number)
             .await
             .map_err(|error| told(operated, error))?;
-        let watched = Watched { operated: operated.clone(), number, begun: false, ended: false };
+        let (operated, compare) = (operated.clone(), request.get_ref().compare);
+        let watched = Watched { operated, number, compare, begun: false, ended: false };
         Ok(Response::new(Box::pin(futures::stream::unfold(watched, Watched::next))))
     }
 
@@ -168,6 +171,7 @@ impl ProjectionService for Projections {
 struct Watched {
     operated: Operated,
     number: i32,
+    compare: bool,
     begun: bool,
     ended: bool,
 }
@@ -181,22 +185,45 @@ impl Watched {
             tokio::time::sleep(INTERVAL).await;
         }
         self.begun = true;
-        let looked = rebuild::progress(&self.operated.schemas, self.number).await;
-        let answer = match looked {
-            Ok(schema) => {
-                // Complete is more than caught up: the indexes are there as well.
-                self.ended = schema.state != SchemaState::Building;
-                let projection = Some(message(&self.operated, &schema));
-                let time = Some(edge::timestamp(Instant::now()));
-                Ok(WatchRebuildResponse { projection, time })
-            }
-            Err(error) => {
-                self.ended = true;
-                Err(told(&self.operated, error))
-            }
-        };
-        Some((answer, self))
+        let looked = self.look().await;
+        self.ended = !matches!(&looked, Ok((_, false)));
+        Some((looked.map(|(answer, _)| answer), self))
     }
+
+    /// Looks once; tells whether that was the end. Complete is more than caught up: the indexes are there as well.
+    async fn look(&self) -> Result<(WatchRebuildResponse, bool), Status> {
+        let operated = &self.operated;
+        let looked = rebuild::progress(&operated.schemas, self.number).await;
+        let schema = looked.map_err(|error| told(operated, error))?;
+        let complete = schema.state != SchemaState::Building;
+        let comparison =
+            if complete && self.compare { Some(compared(operated, &schema).await?) } else { None };
+        let projection = Some(message(operated, &schema));
+        let time = Some(edge::timestamp(Instant::now()));
+        Ok((WatchRebuildResponse { projection, time, comparison }, complete))
+    }
+}
+
+/// Compares a schema with the live one.
+async fn compared(
+    operated: &Operated,
+    schema: &PhysicalSchema,
+) -> Result<ProjectionComparison, Status> {
+    let all = rebuild::list(&operated.schemas).await.map_err(|error| told(operated, error))?;
+    let live = all.iter().find(|one| one.state == SchemaState::Live);
+    let live = live.map_or(schema.number, |one| one.number);
+    let compared = schema::equal(&operated.schemas, live, schema.number, MEET).await;
+    let different_tables = match compared {
+        Ok(Comparison::Equal) => Vec::new(),
+        Ok(Comparison::Different(tables)) => tables,
+        Err(EqualError::Database(error)) => return Err(database(&error)),
+        Err(error @ EqualError::Apart(..)) => {
+            let metadata = [("resource", name(operated, schema.number))];
+            let (code, reason) = (Code::FailedPrecondition, ErrorReason::RebuildBehind);
+            return Err(refuse(code, reason, error.to_string(), &metadata));
+        }
+    };
+    Ok(ProjectionComparison { live: name(operated, live), different_tables })
 }
 
 /// Checks what a switch would check first.

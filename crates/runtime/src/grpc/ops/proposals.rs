@@ -8,6 +8,7 @@ use ristoro_log::Position;
 use sha2::{Digest, Sha256};
 use sqlx::{PgPool, Row};
 
+use crate::edge::hex;
 use crate::position::{stored, stored_partition};
 use crate::schema::{self, Mode, ServiceName};
 
@@ -31,7 +32,7 @@ impl Proposal {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash.finalize())
     }
 }
 

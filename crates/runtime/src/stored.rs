@@ -1,8 +1,8 @@
-//! The numbers of Postgres against ours.
+//! The numbers and times of Postgres against ours: its integers are signed, and its times are microseconds here.
 
 use ristoro_domain::time::Instant;
 
-/// Stores a number that never reaches the sign bit: offsets, versions, subscription numbers.
+/// Stores a number that never reaches the sign bit: an offset, a version, a subscription's number, a count.
 #[must_use]
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).expect("offsets, versions and numbers stay below 2^63")
@@ -14,7 +14,7 @@ pub fn unsigned(number: i64) -> u64 {
     u64::try_from(number).expect("no negative number is stored")
 }
 
-/// Stores a partition, a place, a block or an attempt.
+/// Stores a number that stays far below 2^31: a partition, a place of a chunk, a block, an attempt.
 #[must_use]
 pub fn small(number: u32) -> i32 {
     i32::try_from(number).expect("partitions, places, blocks and attempts are few")

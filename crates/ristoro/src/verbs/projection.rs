@@ -1,0 +1,197 @@
+//! `ristoro projection`: the tables that services fold from the log, built anew beside the live ones.
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use ristoro_proto::ops::v1 as api;
+use ristoro_proto::ops::v1::projection_service_client::ProjectionServiceClient;
+use serde_json::{Value, json};
+use tonic::transport::Channel;
+
+use crate::Answer;
+use crate::call::{Sending, done, outcome};
+use crate::client::{Caller, Connection, Service};
+use crate::output::{Columns, Output, print_list, print_one};
+use crate::values;
+
+mod rebuild;
+
+use rebuild::Rebuild;
+
+/// Lists, rebuilds, switches and drops the tables that services fold from the log.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  ristoro projection list
+  ristoro projection rebuild --all
+  ristoro projection rebuild --service payout --no-switch
+  ristoro projection switch projections/payout/schemas/2")]
+pub struct Projections {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Lists the schemas of all services with how far each has come
+    List,
+    /// Builds tables anew beside the live ones, waits for them, checks them and switches to them
+    Rebuild(Rebuild),
+    /// Follows a schema that is being built until it can be switched to
+    Watch {
+        /// projections/SERVICE/schemas/NUMBER
+        name: String,
+    },
+    /// Makes another schema the live one; the old one is fed on, so that switching back loses nothing
+    Switch {
+        /// projections/SERVICE/schemas/NUMBER
+        name: String,
+        /// The schema that is believed to be live: refused if another is
+        #[arg(long, default_value = "")]
+        live: String,
+        #[command(flatten)]
+        sending: Sending,
+    },
+    /// Removes a schema that is not live, with all its tables
+    Drop {
+        /// projections/SERVICE/schemas/NUMBER
+        name: String,
+        #[command(flatten)]
+        sending: Sending,
+    },
+}
+
+type Client = ProjectionServiceClient<Channel>;
+
+const STATE: &str = "PROJECTION_STATE_";
+
+const COLUMNS: Columns<'static> = &[
+    ("schema", "name"),
+    ("live", "live"),
+    ("state", "state"),
+    ("folded", "folded"),
+    ("of", "records"),
+    ("partitions", "partitions"),
+];
+
+impl Projections {
+    /// Runs the verb.
+    pub async fn run(self, output: Output) -> Result<Answer> {
+        let caller = self.connection.open().await?;
+        match self.verb {
+            Verb::List => {
+                let all = list(&caller).await?;
+                let values: Vec<Value> = all.iter().map(|one| shown(output, one)).collect();
+                print_list(output, &values, COLUMNS)?;
+            }
+            Verb::Rebuild(asked) => return asked.run(&caller, output).await,
+            Verb::Watch { name } => {
+                let built = rebuild::watch(&caller, &name).await?;
+                print_one(output, &shown(output, &built))?;
+            }
+            Verb::Switch { name, live, sending } => {
+                let built = switch(&caller, &name, &live, &sending).await?;
+                done(&sending, "its tables are live");
+                built.map_or(Ok(()), |built| print_one(output, &shown(output, &built)))?;
+            }
+            Verb::Drop { name, sending } => {
+                let id = sending.id();
+                let request = api::DropProjectionRequest {
+                    request_id: id.clone(),
+                    validate_only: sending.validate_only,
+                    name: name.clone(),
+                };
+                let mut client = client_of(&caller, &name)?;
+                outcome(client.drop_projection(caller.request(request)).await, &id)?;
+                done(&sending, "it is removed");
+            }
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+/// Lists the schemas of all services behind all addresses.
+async fn list(caller: &Caller) -> Result<Vec<api::Projection>> {
+    let mut all = Vec::new();
+    for (_, channel) in caller.channels()? {
+        let request = caller.request(api::ListProjectionsRequest {});
+        all.extend(Client::new(channel).list_projections(request).await?.into_inner().projections);
+    }
+    Ok(all)
+}
+
+async fn switch(
+    caller: &Caller,
+    name: &str,
+    live: &str,
+    sending: &Sending,
+) -> Result<Option<api::Projection>> {
+    let id = sending.id();
+    let request = api::SwitchProjectionRequest {
+        request_id: id.clone(),
+        validate_only: sending.validate_only,
+        name: name.to_owned(),
+        etag: live.to_owned(),
+    };
+    let mut client = client_of(caller, name)?;
+    let answer = client.switch_projection(caller.request(request)).await;
+    Ok(outcome(answer, &id)?.into_inner().projection)
+}
+
+/// Gives the connection to the service that a schema's name names.
+fn client_of(caller: &Caller, name: &str) -> Result<Client> {
+    Ok(Client::new(caller.channel(service_of(name)?)?))
+}
+
+fn service_of(name: &str) -> Result<Service> {
+    let mut parts = name.split('/');
+    let service = (parts.next() == Some("projections")).then(|| parts.next()).flatten();
+    let service = service.and_then(|word| Service::ALL.into_iter().find(|one| one.name() == word));
+    service.with_context(|| {
+        format!("{name} names no schema: write projections/SERVICE/schemas/NUMBER, from `ristoro projection list`")
+    })
+}
+
+/// Gives how many records are folded, and how many there are.
+fn folded(projection: &api::Projection) -> (u64, u64) {
+    projection.partitions.iter().fold((0, 0), |(folded, all), one| {
+        (folded + one.next_offset.min(one.end_offset), all + one.end_offset)
+    })
+}
+
+/// A schema's JSON; in a table the number of its partitions stands for them.
+fn shown(output: Output, projection: &api::Projection) -> Value {
+    let (folded, records) = folded(projection);
+    let partition = |one: &api::PartitionProgress| {
+        json!({
+            "consumer": one.consumer, "topic": one.topic, "partition": one.partition,
+            "next_offset": one.next_offset, "end_offset": one.end_offset,
+        })
+    };
+    let partitions = match output {
+        Output::Table => Value::from(projection.partitions.len()),
+        Output::Json | Output::Ndjson => projection.partitions.iter().map(partition).collect(),
+    };
+    json!({
+        "name": projection.name,
+        "live": projection.live,
+        "state": values::word(projection.state().as_str_name(), STATE),
+        "folded": folded,
+        "records": records,
+        "partitions": partitions,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_s_name_names_its_service() {
+        let of = |name: &str| service_of(name).map_err(|error| error.to_string());
+        assert_eq!(of("projections/payout/schemas/2"), Ok(Service::Payout));
+        for wrong in ["payout/schemas/2", "projections/ledger/schemas/2", ""] {
+            assert!(of(wrong).unwrap_err().contains("names no schema"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `dev`: data that stay from run to run, and an end in order.
+
+use std::fs::File;
+use std::process::{Child, Command};
+
+use crate::support::{Scratch, command, ristoro, signal, until};
+
+/// A stack that runs, with what it has printed in a file.
+struct Running {
+    child: Child,
+    output: String,
+}
+
+impl Running {
+    /// Starts a stack, and waits until it tells its addresses.
+    fn start(scratch: &Scratch, arguments: &[&str]) -> Self {
+        let output = scratch.path("output");
+        let file = File::create(&output).unwrap();
+        let mut dev = command(&[&["dev"], arguments].concat());
+        let running = Self { child: dev.stdout(file).spawn().unwrap(), output };
+        until("the addresses", || running.text().contains("Ctrl-C ends everything."));
+        running
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap()
+    }
+
+    /// Gives the commands to paste that begin so.
+    fn command(&self, begin: &str) -> String {
+        let text = self.text();
+        let found = text.lines().map(str::trim).find(|line| line.contains(begin));
+        found.unwrap_or_else(|| panic!("{begin:?} is not in\n{text}")).to_owned()
+    }
+
+    /// Ends it as Ctrl-C does, and checks that it ends well.
+    fn end(mut self) {
+        signal(self.child.id(), "INT");
+        let ended = self.child.wait().unwrap();
+        assert_eq!(ended.code(), Some(0), "{}", self.text());
+    }
+}
+
+fn shell(script: &str) -> String {
+    let output = Command::new("sh").args(["-e", "-c", script]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{script}\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn a_stack_goes_on_with_what_it_knew_until_it_is_emptied() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("stack");
+    let play =
+        ["dev", "--demo", "libero-2023", "--once", "--subscribers", "400", "--data-dir", &folder];
+    ristoro(&play).says(0, &["completed as simulated", "of 778 notices: 778 sent", &folder]);
+    let tokens = || std::fs::read_to_string(scratch.path("stack/people/tokens.toml")).unwrap();
+    let before = tokens();
+    ristoro(&play)
+        .says(0, &["The case libero-2023 was begun here before", "--reset plays it anew"]);
+    assert_eq!(tokens(), before);
+
+    let running = Running::start(&scratch, &["--data-dir", &folder]);
+    let again = ristoro(&["dev", "--data-dir", &folder, "--reset"]);
+    again.says(2, &["is in use by a `ristoro dev` that runs, process ", "end that first"]);
+    // What it says to paste, pasted.
+    let export = running.command("export RISTORO_ENDPOINT=");
+    let simulate = running.command("assessment simulate");
+    let simulated = shell(&format!("{export}\n{simulate}"));
+    assert!(simulated.contains("\"policy\""), "{simulated}");
+    let verified = shell(&running.command("log verify"));
+    assert!(verified.contains("\"good\": true"), "{verified}");
+    running.command("grpcurl -plaintext -H \"authorization: Bearer $RISTORO_TOKEN\" 127.0.0.1:");
+    running.end();
+
+    ristoro(&["dev", "--data-dir", &folder, "--log", "kafka"])
+        .says(2, &["is in postgres", "--reset"]);
+    std::fs::write(scratch.path("stack/notes"), "mine").unwrap();
+    let running = Running::start(&scratch, &["--data-dir", &folder, "--reset"]);
+    let play = running.command("demo play libero-2023");
+    let export = running.command("export RISTORO_ENDPOINT=");
+    shell(&format!("{export}\n{play}"));
+    running.end();
+    assert_eq!(std::fs::read_to_string(scratch.path("stack/notes")).unwrap(), "mine");
+}
+
+#[test]
+fn a_stack_that_was_killed_starts_again_at_once_on_both_servers() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("stack");
+    let mut running = Running::start(&scratch, &["--log", "kafka", "--data-dir", &folder]);
+    let log = running.command("log  ");
+    assert!(log.contains("kafka://127.0.0.1:"), "{log}");
+    running.child.kill().unwrap();
+    running.child.wait().unwrap();
+    let running = Running::start(&scratch, &["--data-dir", &folder]);
+    assert!(running.command("log  ").contains("kafka://127.0.0.1:"));
+    let verified = shell(&running.command("log verify"));
+    assert!(verified.contains("\"good\": true"), "{verified}");
+    running.end();
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_left_alone() {
+    let scratch = Scratch::new();
+    scratch.file("precious", "mine");
+    let folder = scratch.0.display().to_string();
+    for more in [&[][..], &["--reset"]] {
+        let refused = ristoro(&[&["dev", "--data-dir", &folder], more].concat());
+        refused.says(2, &["holds other things and no ristoro-dev.toml: name an empty folder"]);
+    }
+    assert_eq!(std::fs::read_to_string(scratch.path("precious")).unwrap(), "mine");
+    assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 1);
+    ristoro(&["dev", "--reset"]).says(2, &["--data-dir <FOLDER>"]);
+    ristoro(&["dev", "--once"]).says(2, &["--demo <DEMO>"]);
+}
+
+#[test]
+fn a_start_that_is_interrupted_ends_at_once() {
+    let scratch = Scratch::new();
+    let said = scratch.path("said");
+    let mut dev = command(&["dev", "--data-dir", &scratch.path("stack")]);
+    let mut child = dev.stderr(File::create(&said).unwrap()).spawn().unwrap();
+    until("the start", || std::fs::read_to_string(&said).unwrap().contains("starting a Postgres"));
+    signal(child.id(), "TERM");
+    let ended = child.wait().unwrap();
+    let said = std::fs::read_to_string(said).unwrap();
+    // On a quick machine everything is up before the signal arrives, which ends it in order.
+    let expected = match ended.code() {
+        Some(1) => "ended before everything was started",
+        Some(0) => "everything is kept in",
+        _ => panic!("{ended}: {said}"),
+    };
+    assert!(said.contains(expected), "{said}");
+    // Its Postgres ends with it, and lets go of the folder.
+    let pid = scratch.0.join("stack/postgres/data/postmaster.pid");
+    until("the end of its Postgres", || !pid.exists());
+}

@@ -1,0 +1,11 @@
+//! The operators' verbs, as operators call them: the real binary on real servers.
+
+mod config;
+mod dev;
+mod doctor;
+mod log;
+mod migrate;
+mod parts;
+mod support;
+mod tail;
+mod topics;

@@ -1,0 +1,161 @@
+//! Tables are built again beside the live ones: nobody who asks notices, and what differs is found.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ristoro_proto::eligibility::v1 as api;
+use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServiceClient;
+use serde_json::Value;
+use sqlx::postgres::PgConnection;
+use sqlx::{Connection, Executor};
+use tonic::Request;
+use tonic::transport::Channel;
+
+use crate::stack::Stack;
+
+const SERVICES: [&str; 4] = ["outage", "eligibility", "payout", "notifier"];
+
+#[test]
+fn tables_are_built_again_while_queries_never_fail_and_never_go_back() {
+    let stack = Stack::start();
+    let reader = Reader::new(&stack);
+    let through = AtomicBool::new(false);
+    let asked = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| reader.ask_until(&through));
+        let rebuilt = stack.call("ada", &["projection", "rebuild", "--all", "--output", "json"]);
+        // Back to the old tables and again to the new ones.
+        for number in [1, 2] {
+            let name = format!("projections/eligibility/schemas/{number}");
+            stack.text("ada", &["projection", "switch", &name]);
+        }
+        through.store(true, Ordering::SeqCst);
+        assert_eq!(rebuilt.code, 0, "{}", rebuilt.stderr);
+        all_are_equal_and_live(&rebuilt.stdout);
+        let last = rebuilt.stderr.lines().filter(|line| line.contains("schemas/2"));
+        assert!(last.count() >= SERVICES.len(), "no progress: {}", rebuilt.stderr);
+        reading.join().unwrap()
+    });
+    assert!(asked >= 50, "only {asked} queries were asked meanwhile");
+    old_and_new_are_listed(&stack);
+    the_old_ones_are_dropped(&stack);
+    differences_are_found(&stack);
+}
+
+fn all_are_equal_and_live(text: &str) {
+    let built: Vec<Value> = serde_json::from_str(text).unwrap();
+    let names: Vec<_> = built.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    let expected = SERVICES.map(|service| format!("projections/{service}/schemas/2"));
+    assert_eq!(names, expected);
+    for one in &built {
+        assert_eq!(one["different_tables"], Value::from(Vec::<Value>::new()), "{one}");
+        assert_eq!((&one["live"], &one["state"]), (&true.into(), &"CURRENT".into()), "{one}");
+        assert!(one["folded"].as_u64().unwrap() > 0, "{one}");
+    }
+}
+
+fn old_and_new_are_listed(stack: &Stack) {
+    for service in SERVICES {
+        let prefix = format!("projections/{service}/");
+        let mut all = stack.list("carla", &["projection", "list"]);
+        all.retain(|one| one["name"].as_str().unwrap().starts_with(&prefix));
+        let live: Vec<_> = all.iter().map(|one| one["live"].as_bool().unwrap()).collect();
+        assert_eq!(live, [false, true], "{service}");
+    }
+}
+
+fn the_old_ones_are_dropped(stack: &Stack) {
+    let live = stack.call("ada", &["projection", "drop", "projections/outage/schemas/2"]);
+    assert!(live.code == 1 && live.stderr.contains("WRONG_STATE"), "{}", live.stderr);
+    stack.text("ada", &["projection", "drop", "projections/outage/schemas/1"]);
+    let all = stack.list("ada", &["projection", "list"]);
+    assert!(all.iter().all(|one| one["name"] != "projections/outage/schemas/1"));
+}
+
+/// Somebody changes the live tables by hand: the check says so, and a rebuild names the table and heals it.
+fn differences_are_found(stack: &Stack) {
+    let change = "update payout_2.ledger_balance set debit_minor = debit_minor + 1
+                  where account = 'compensation-expense'";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let changed = runtime.block_on(async {
+        let mut connection = PgConnection::connect(&stack.database).await.unwrap();
+        connection.execute(change).await.unwrap().rows_affected()
+    });
+    assert!(changed > 0);
+    let checked = stack.call("carla", &["ledger", "check", "--output", "json"]);
+    assert_eq!(checked.code, 1, "{}", checked.stdout);
+    let value: Value = serde_json::from_str(&checked.stdout).unwrap();
+    assert_eq!(value["agrees"], false);
+    assert!(!value["differences"].as_array().unwrap().is_empty());
+
+    let rebuild = ["projection", "rebuild", "--service", "payout", "--output", "json"];
+    let rebuilt = stack.call("ada", &rebuild);
+    assert_eq!(rebuilt.code, 1, "{}", rebuilt.stdout);
+    let built: Vec<Value> = serde_json::from_str(&rebuilt.stdout).unwrap();
+    assert_eq!(built[0]["different_tables"], serde_json::json!(["ledger_balance"]));
+    assert_eq!(
+        (&built[0]["was_live"], &built[0]["live"]),
+        (&"projections/payout/schemas/2".into(), &false.into())
+    );
+    stack.text("ada", &["projection", "switch", built[0]["name"].as_str().unwrap()]);
+    assert_eq!(stack.call("carla", &["ledger", "check"]).code, 0);
+}
+
+/// Somebody who asks for one entitlement, again and again.
+struct Reader {
+    endpoint: String,
+    token: String,
+    name: String,
+}
+
+impl Reader {
+    fn new(stack: &Stack) -> Reader {
+        let assessment = stack.assessment("agcom-347-18");
+        let list = ["payout", "list", "--assessment", &assessment, "--limit", "1"];
+        let payout = stack.list("bruno", &list)[0]["name"].as_str().unwrap().to_owned();
+        Reader {
+            endpoint: stack.endpoint.clone(),
+            token: stack.token("carla").to_owned(),
+            name: payout.replace("/payouts/", "/entitlements/"),
+        }
+    }
+
+    /// Asks until it is told to stop. Every answer comes, is the same, and is no older than the one before.
+    fn ask_until(&self, through: &AtomicBool) -> usize {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let channel = Channel::from_shared(self.endpoint.clone()).unwrap();
+            let mut client = EntitlementServiceClient::new(channel.connect().await.unwrap());
+            let (mut asked, mut before) = (0, BTreeMap::new());
+            let mut first = None;
+            while !through.load(Ordering::SeqCst) {
+                let (entitlement, positions) = self.ask(&mut client).await;
+                for (partition, offset) in &before {
+                    let now = positions.get(partition);
+                    assert!(now >= Some(offset), "{partition} went back from {offset} to {now:?}");
+                }
+                before = positions;
+                assert_eq!(first.get_or_insert_with(|| entitlement.clone()), &entitlement);
+                asked += 1;
+            }
+            asked
+        })
+    }
+
+    async fn ask(
+        &self,
+        client: &mut EntitlementServiceClient<Channel>,
+    ) -> (api::Entitlement, BTreeMap<String, u64>) {
+        let message =
+            api::GetEntitlementRequest { name: self.name.clone(), min_position: String::new() };
+        let mut request = Request::new(message);
+        let token = format!("Bearer {}", self.token).parse().unwrap();
+        request.metadata_mut().insert("authorization", token);
+        let answer = client.get_entitlement(request).await.unwrap().into_inner();
+        let positions = answer.as_of.unwrap().positions;
+        let parts = positions.iter().map(|position| {
+            let (partition, offset) = position.rsplit_once('/').unwrap();
+            (partition.to_owned(), offset.parse().unwrap())
+        });
+        (answer.entitlement.unwrap(), parts.collect())
+    }
+}
