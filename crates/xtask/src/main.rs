@@ -1,9 +1,11 @@
-//! Commands for developers: `cargo xtask demo`, `cargo xtask test`.
+//! Commands for developers: `cargo xtask demo`, `cargo xtask test`, `cargo xtask laws`, `cargo xtask bench`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
+mod bench;
 mod buf;
 mod demo;
 mod deploy;
+mod laws;
 mod manifests;
 mod process;
 mod python;
@@ -27,12 +29,18 @@ enum Verb {
     Demo(demo::Demo),
     /// Runs all checks and tests, or the steps that are named
     Test(test::Test),
+    /// Tries the policies' laws with a million generated cases
+    Laws(laws::Laws),
+    /// Measures speed
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Demo(demo) => demo.run(),
         Verb::Test(test) => test.run(),
+        Verb::Laws(laws) => laws.run(),
+        Verb::Bench(bench) => bench.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
