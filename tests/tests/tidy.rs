@@ -56,7 +56,10 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
         ],
     ),
     ("xtask", &["local"]),
-    ("tests", &["domain", "proto", "log", "runtime", "local"]),
+    (
+        "tests",
+        &["domain", "proto", "log", "runtime", "local", "eligibility", "payout", "notifier"],
+    ),
 ];
 
 #[test]

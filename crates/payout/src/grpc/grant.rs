@@ -23,7 +23,7 @@ use tonic::{Code, Request, Response, Status};
 use uuid::Uuid;
 
 use super::export::claim_status;
-use super::names::{self, assessment_id, find_member, members, payout_name, subscription_name};
+use super::names::{self, assessment_id, find_members, members, payout_name, subscription_name};
 use crate::claim::{self, Author, Claim, Claims};
 use crate::projections::standing::Chunk;
 use crate::projections::{draw, standing};
@@ -352,9 +352,11 @@ impl GrantService for GrantsOfPartitions {
         let mut view = self.views.begin().await.map_err(|error| status::database(&error))?;
         let mut outcomes: BTreeMap<u32, (BTreeSet<u64>, BTreeMap<u64, String>)> = BTreeMap::new();
         let mut seen = BTreeSet::new();
-        for (place, outcome) in request.outcomes.iter().enumerate() {
-            let field = format!("outcomes[{place}].payout");
-            let (of, member) = find_member(&mut view, &field, &outcome.payout).await?;
+        let names: Vec<&str> = request.outcomes.iter().map(|it| it.payout.as_str()).collect();
+        let field = |place| format!("outcomes[{place}].payout");
+        let members = find_members(&mut view, &names, field).await?;
+        for (place, (outcome, (of, member))) in request.outcomes.iter().zip(members).enumerate() {
+            let field = field(place);
             if of != assessment {
                 return Err(invalid(&field, "is of another assessment than the parent"));
             }

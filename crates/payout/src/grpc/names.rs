@@ -11,7 +11,7 @@ use ristoro_runtime::status::{self, invalid, refuse};
 use sqlx::PgConnection;
 use tonic::{Code, Status};
 
-use crate::projections::account::{self, Member};
+use crate::projections::account::{self, Member, Named};
 use crate::projections::payout_switch;
 use crate::projections::standing::{self, Chunk};
 
@@ -94,35 +94,47 @@ pub async fn members(
     account::members(view, numbers).await.map_err(|error| status::database(&error))
 }
 
-/// Finds the subscription that a payout's name tells, and its assessment.
+/// Finds the subscriptions that the names of payouts tell, and their assessments. `field` names the field of a place.
 ///
 /// # Errors
-/// NOT_FOUND, and INVALID_ARGUMENT where the name is none or names several.
-pub async fn find_member(
+/// NOT_FOUND, and INVALID_ARGUMENT where a name is none or names several.
+pub async fn find_members(
     view: &mut PgConnection,
-    field: &str,
-    name: &str,
-) -> Result<(String, Member), Status> {
-    let (assessment, key) = edge::subscription_key(field, PAYOUT, name)?;
-    let found = account::find(view, &key.subscription, key.subscriber.as_deref()).await;
-    let mut found = found.map_err(|error| status::database(&error))?;
-    match found.len() {
-        0 => Err(status::not_found("ristoro.dev/Payout", name)),
-        1 => Ok((assessment, found.swap_remove(0))),
-        many => {
-            let problem =
-                format!("names {many} subscriptions: write {{subscriber}}~{{subscription}}");
-            Err(invalid(field, problem))
+    names: &[&str],
+    field: impl Fn(usize) -> String,
+) -> Result<Vec<(String, Member)>, Status> {
+    let key = |(place, name): (usize, &&str)| edge::subscription_key(&field(place), PAYOUT, name);
+    let keys = names.iter().enumerate().map(key).collect::<Result<Vec<_>, _>>()?;
+    let wishes: Vec<Named<'_>> = keys
+        .iter()
+        .map(|(_, key)| Named {
+            subscription: &key.subscription,
+            subscriber: key.subscriber.as_deref(),
+        })
+        .collect();
+    let found = account::find(view, &wishes).await.map_err(|error| status::database(&error))?;
+    let mut members = Vec::with_capacity(names.len());
+    for (place, (mut found, (assessment, _))) in found.into_iter().zip(keys).enumerate() {
+        match found.len() {
+            0 => return Err(status::not_found("ristoro.dev/Payout", names[place])),
+            1 => members.push((assessment, found.swap_remove(0))),
+            many => {
+                let problem =
+                    format!("names {many} subscriptions: write {{subscriber}}~{{subscription}}");
+                return Err(invalid(&field(place), problem));
+            }
         }
     }
+    Ok(members)
 }
 
 /// Finds a payout by its name.
 ///
 /// # Errors
-/// As `find_member`, and NOT_FOUND where the assessment gives the subscription nothing.
+/// As `find_members`, and NOT_FOUND where the assessment gives the subscription nothing.
 pub async fn find_payout(view: &mut PgConnection, name: &str) -> Result<FoundPayout, Status> {
-    let (assessment, member) = find_member(view, "name", name).await?;
+    let mut found = find_members(view, &[name], |_| "name".to_owned()).await?;
+    let (assessment, member) = found.swap_remove(0);
     let partition = partition_of_number(member.number);
     let chunk = standing::of_number(view, &assessment, partition, member.number).await;
     let chunk = chunk.map_err(|error| status::database(&error))?;

@@ -91,25 +91,41 @@ pub async fn members(
     Ok(members)
 }
 
-/// Finds the subscriptions with the provider's id, of one subscriber or of any, in number order.
+/// A subscription as callers name it: the provider's id, and its subscriber's where the id is not its alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Named<'a> {
+    /// The provider's subscription id.
+    pub subscription: &'a str,
+    /// The provider's subscriber id, where it is given.
+    pub subscriber: Option<&'a str>,
+}
+
+/// Finds the subscriptions that each name tells, in number order: none, one, or several where the name is not enough.
 ///
 /// # Errors
 /// The database's.
 pub async fn find(
     connection: &mut PgConnection,
-    subscription: &str,
-    subscriber: Option<&str>,
-) -> Result<Vec<Member>, sqlx::Error> {
+    names: &[Named<'_>],
+) -> Result<Vec<Vec<Member>>, sqlx::Error> {
     let text = format!(
-        "select number, subscriber, subscription, {UNIQUE} from holding where subscription = $1 \
-         and superseded_at is null and ($2::text is null or subscriber = $2) order by number limit 3"
+        "select place, number, subscriber, holding.subscription, {UNIQUE} \
+         from unnest($1::text[], $2::text[]) with ordinality as wish (subscription, owner, place) \
+         join holding on holding.subscription = wish.subscription and superseded_at is null \
+         and (owner is null or subscriber = owner) order by place, number"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(subscription)
-        .bind(subscriber)
+        .bind(names.iter().map(|name| name.subscription).collect::<Vec<_>>())
+        .bind(names.iter().map(|name| name.subscriber).collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
-    rows.iter().map(member).collect()
+    let mut found = vec![Vec::new(); names.len()];
+    for row in &rows {
+        let place = unsigned(row.try_get("place")?);
+        let place = usize::try_from(place).expect("names are few") - 1;
+        found[place].push(member(row)?);
+    }
+    Ok(found)
 }
 
 fn member(row: &sqlx::postgres::PgRow) -> Result<Member, sqlx::Error> {

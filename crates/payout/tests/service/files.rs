@@ -9,7 +9,7 @@ use ristoro_proto::payout::v1::{PaymentFileState, PayoutState};
 use tonic::Code;
 
 use crate::calls::{approval, as_anna, as_bo, as_cleo, creation, payout_of, refused};
-use crate::support::{PARTITIONS, Running, start, start_idle, until};
+use crate::support::{PARTITIONS, Running, start, start_idle, start_two, until};
 use crate::world::{euro, number};
 
 /// Gives the transfers of a file's bytes: its count, its sum and the identifiers.
@@ -84,6 +84,26 @@ async fn a_payout_is_in_one_only_of_files_that_are_made_at_once() {
     }
     assert_eq!(running.check_ledger().await.differences, []);
     running.assert_rebuilt_tables_equal_the_live_ones().await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_that_both_own_everything_fill_files_without_paying_anybody_twice() {
+    let (running, second) = start_two().await;
+    running.release_transfers(60).await;
+    let files = futures::future::join_all((0..2).map(|_| running.ready_file(0))).await;
+    let mut ids = BTreeSet::new();
+    let mut count = 0;
+    for file in files.iter().filter(|file| file.transfers > 0) {
+        running.approve(file).await.unwrap();
+        running.submit(&file.name).await.unwrap();
+        ids.extend(read(&running.download(&file.name).await.unwrap()).2);
+        count += file.transfers;
+    }
+    assert_eq!((count, ids.len()), (120, 120));
+    assert_eq!(running.check_ledger().await.differences, []);
+    running.assert_rebuilt_tables_equal_the_live_ones().await;
+    second.stop().await.unwrap();
     running.end().await;
 }
 

@@ -8,6 +8,7 @@ use ristoro_log::memory::MemoryLog;
 use ristoro_log::{Cause, Envelope, EventLog, NewRecord, Position, Record, Topic};
 use ristoro_payout::{routes, spec};
 use ristoro_proto::wire::Wire;
+use ristoro_runtime::config::LeaseMode;
 use ristoro_runtime::grpc::{GrpcRoutes, Principals, ServeError, ServeOptions, bind, serve};
 use ristoro_runtime::rebuild;
 use ristoro_runtime::schema::{Comparison, equal};
@@ -58,15 +59,25 @@ pub struct Running {
 
 /// Starts the service on a fresh log.
 pub async fn start() -> Running {
-    start_as(spec()).await
+    start_as(spec(), Settings::default()).await
 }
 
 /// Starts the service without the loop that fills payment files, for tests that write what it would.
 pub async fn start_idle() -> Running {
-    start_as(ServiceSpec { workers: Vec::new(), ..spec() }).await
+    start_as(ServiceSpec { workers: Vec::new(), ..spec() }, Settings::default()).await
 }
 
-async fn start_as(spec: ServiceSpec) -> Running {
+/// Starts the service twice on the same database and log; each believes that it owns every partition.
+pub async fn start_two() -> (Running, Service) {
+    let all = || Settings { lease: LeaseMode::All, ..Settings::default() };
+    let running = start_as(spec(), all()).await;
+    let on = (running.pool.clone(), EventLog::Memory(running.log.clone()));
+    let (telemetry, shutdown) = (Telemetry::default(), CancellationToken::new());
+    let second = Service::start_on(spec(), all(), on, telemetry, shutdown).await.unwrap();
+    (running, second)
+}
+
+async fn start_as(spec: ServiceSpec, settings: Settings) -> Running {
     let options = PostgresOptions::throw_away(cache_directory());
     let postgres = Postgres::start(options).await.unwrap();
     let url = postgres.create_database("ristoro").await.unwrap();
@@ -76,9 +87,7 @@ async fn start_as(spec: ServiceSpec) -> Running {
     let (telemetry, shutdown) = (Telemetry::default(), CancellationToken::new());
     let on = (pool.clone(), EventLog::Memory(log.clone()));
     let service =
-        Service::start_on(spec, Settings::default(), on, telemetry.clone(), shutdown.clone())
-            .await
-            .unwrap();
+        Service::start_on(spec, settings, on, telemetry.clone(), shutdown.clone()).await.unwrap();
     let listener = bind("127.0.0.1:0".parse().unwrap(), "listen").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let options = ServeOptions {

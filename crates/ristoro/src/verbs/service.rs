@@ -7,11 +7,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ristoro_runtime::config::{Sources, load};
 use ristoro_runtime::grpc::RoutesOf;
+use ristoro_runtime::service::run::RunError;
 use ristoro_runtime::service::{ServiceSpec, run};
 use ristoro_runtime::{shutdown, telemetry};
 use tonic::transport::Endpoint;
 
 use crate::Answer;
+use crate::verbs::log::unreachable;
 
 /// Where the settings of a service come from.
 #[derive(Debug, Args)]
@@ -121,7 +123,11 @@ impl Run {
         let guard = telemetry::start(spec.name, &config.log_filter, config.log_format, otlp)?;
         let shutdown = shutdown::on_signal().context("signals cannot be listened for")?;
         let name = spec.name;
-        let ready = run::start(vec![(spec, routes)], &config, shutdown).await?;
+        let started = run::start(vec![(spec, routes)], &config, shutdown).await;
+        let ready = started.map_err(|error| match error {
+            RunError::Log(error) => unreachable(&config.log, error),
+            other => other.into(),
+        })?;
         let (calls, pages) = ready.addresses()?;
         tracing::info!(service = name, %calls, %pages, "ready to be called");
         ready.serve().await?;

@@ -74,16 +74,18 @@ impl Rebuild {
             let progress = bars.add(format!("{name:width$}"));
             follow(caller, name, !self.no_compare, progress)
         });
-        let built: Vec<Built> = join_all(followed).await.into_iter().collect::<Result<_>>()?;
+        let mut built: Vec<Built> = join_all(followed).await.into_iter().collect::<Result<_>>()?;
         drop(bars);
         let equal = |one: &Built| {
             one.comparison.as_ref().is_none_or(|found| found.different_tables.is_empty())
         };
         let good = built.iter().all(equal);
         let mut rows = Vec::new();
-        for one in &built {
-            let live = if good && !self.no_switch { make_live(caller, one).await? } else { false };
-            rows.push(row(output, one, live));
+        for one in &mut built {
+            if good && !self.no_switch {
+                make_live(caller, one).await?;
+            }
+            rows.push(row(output, one));
         }
         print_list(output, &rows, COLUMNS)?;
         if output == Output::Table {
@@ -174,16 +176,17 @@ async fn follow(caller: &Caller, name: &str, compare: bool, progress: Progress) 
 }
 
 /// Switches to a schema, unless another is live by now than the one that it was compared with.
-async fn make_live(caller: &Caller, built: &Built) -> Result<bool> {
+async fn make_live(caller: &Caller, built: &mut Built) -> Result<()> {
     let expected = built.comparison.as_ref().map_or("", |found| found.live.as_str());
     let name = &built.projection.name;
     let switched = switch(caller, name, expected, &Sending::fresh()).await;
-    Ok(switched.with_context(|| format!("the switch to {name}"))?.is_some_and(|now| now.live))
+    let switched = switched.with_context(|| format!("the switch to {name}"))?;
+    built.projection = switched.context("the answer has no schema")?;
+    Ok(())
 }
 
-fn row(output: Output, built: &Built, live: bool) -> Value {
+fn row(output: Output, built: &Built) -> Value {
     let mut row = shown(output, &built.projection);
-    row["live"] = live.into();
     let Some(found) = &built.comparison else {
         row["was_live"] = Value::Null;
         row["different_tables"] = Value::Null;
