@@ -205,6 +205,14 @@ impl Policy {
         Policy { conventions, rounding, ..self.clone() }
     }
 
+    /// Says whether two versions of one policy are in force on the same day.
+    #[must_use]
+    pub fn overlaps(&self, other: &Policy) -> bool {
+        let ends_before =
+            |one: &Policy, next: &Policy| one.valid_to.is_some_and(|end| end <= next.valid_from);
+        self.id == other.id && !ends_before(self, other) && !ends_before(other, self)
+    }
+
     fn is_in_force(&self, day: Date) -> bool {
         day >= self.valid_from && self.valid_to.is_none_or(|end| day < end)
     }
