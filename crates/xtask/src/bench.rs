@@ -52,9 +52,9 @@ impl Bench {
         for line in printed.lines() {
             let measured: serde_json::Value = serde_json::from_str(line)
                 .with_context(|| format!("{line:?} is no measurement"))?;
-            let text = |key: &str| match &measured[key] {
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
+            let text = |key: &str| {
+                let value = &measured[key];
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
             };
             println!(
                 "{:<14} {:>14} {:>10} % {:>8} {:>14}",
