@@ -26,6 +26,7 @@ mod pending;
 mod work;
 
 pub(crate) use assign::check;
+pub(crate) use fold::within;
 
 /// Folds the judged records of one partition inside the transaction that moves the position.
 pub(crate) trait Apply: Send + Sync + 'static {
@@ -110,7 +111,7 @@ impl Consumer {
     }
 
     /// Works on records of one partition, all or the first of them, and gives the cursor behind them.
-    async fn group(
+    pub(crate) async fn group(
         &self,
         partition: u32,
         cursor: &Cursor,

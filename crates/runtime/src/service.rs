@@ -22,6 +22,7 @@ pub(crate) mod core;
 pub mod run;
 mod settings;
 mod start;
+pub mod stepwise;
 mod supervise;
 
 pub use settings::Settings;

@@ -1,8 +1,9 @@
-//! Commands for developers: `cargo xtask demo`, `cargo xtask test`, `cargo xtask laws`, `cargo xtask bench`.
+//! Commands for developers: `cargo xtask demo`, `cargo xtask test`, `... laws`, `... bench`, `... chaos`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod bench;
 mod buf;
+mod chaos;
 mod demo;
 mod deploy;
 mod laws;
@@ -33,6 +34,8 @@ enum Verb {
     Laws(laws::Laws),
     /// Measures speed
     Bench(bench::Bench),
+    /// Hurts the whole system at seeded random points and accounts for every record
+    Chaos(chaos::Chaos),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Verb::Test(test) => test.run(),
         Verb::Laws(laws) => laws.run(),
         Verb::Bench(bench) => bench.run(),
+        Verb::Chaos(chaos) => chaos.run(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

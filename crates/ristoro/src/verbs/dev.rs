@@ -81,8 +81,9 @@ impl fmt::Display for Log {
 
 /// Who writes the notices of a case.
 const FROM: &str = "Italiaonline <no-reply@italiaonline.example>";
-/// Which log lines are written. The servers come and go with this process, which their clients would tell of.
-const LOG_FILTER: &str = "warn,sqlx_core=error,ristoro_log::kafka::settings=error";
+/// Which log lines are written. The servers come and go with this process and share its
+/// machine, which their clients would tell of.
+const LOG_FILTER: &str = "warn,sqlx=error,sqlx_core=error,ristoro_log::kafka::settings=error";
 /// How long the services may take to end; they have a shorter bound of their own.
 const END_BOUND: Duration = Duration::from_secs(20);
 

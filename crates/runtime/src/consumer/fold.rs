@@ -36,16 +36,13 @@ async fn once(
     cursor: &Cursor,
     records: &[Record],
 ) -> Result<Cursor, GroupError> {
-    let Some(last) = records.last() else { return Ok(*cursor) };
-    let next = Cursor {
-        next_offset: last.position.offset + 1,
-        last_event_id: Some(identity::identity(last)),
-        ..*cursor
-    };
+    if records.is_empty() {
+        return Ok(*cursor);
+    }
     let mut transaction = schema::begin(&consumer.core.pool, &consumer.schema, Mode::Write).await?;
     let place = (consumer, partition);
-    match within(&mut transaction, place, apply, (cursor, &next), records).await {
-        Ok(judgement) => {
+    match within(&mut transaction, place, apply, cursor, records).await {
+        Ok((judgement, next)) => {
             transaction.commit().await?;
             consumer.count(&judgement);
             Ok(next)
@@ -59,15 +56,22 @@ async fn once(
     }
 }
 
-async fn within(
+/// Folds records in an open transaction; gives the cursor behind them.
+pub(crate) async fn within(
     connection: &mut PgConnection,
     (consumer, partition): (&Consumer, u32),
     apply: &dyn Apply,
-    (from, to): (&Cursor, &Cursor),
+    from: &Cursor,
     records: &[Record],
-) -> Result<Judgement, GroupError> {
+) -> Result<(Judgement, Cursor), GroupError> {
+    let Some(last) = records.last() else { return Ok((Judgement::default(), *from)) };
+    let to = Cursor {
+        next_offset: last.position.offset + 1,
+        last_event_id: Some(identity::identity(last)),
+        ..*from
+    };
     let place = (consumer.topic, partition);
-    if !position::advance(connection, &consumer.name, place, from, to).await? {
+    if !position::advance(connection, &consumer.name, place, from, &to).await? {
         return Err(GroupError::Fence);
     }
     let log_id = consumer.core.log.log_id();
@@ -77,7 +81,7 @@ async fn within(
     apply.apply(connection, &judgement, &skipped).await?;
     poison::note_skipped(connection, consumer, partition, &skipped, to.next_offset).await?;
     heads::save(connection, &consumer.name, place, &judgement).await?;
-    Ok(judgement)
+    Ok((judgement, to))
 }
 
 /// Forgets prepared statements that a change of a schema made useless, so that the next try can succeed.

@@ -322,7 +322,8 @@ impl<'a> Working<'a> {
 }
 
 impl Consumer {
-    fn report(&self, partition: u32, cursor: &Cursor) {
+    /// Tells those who wait how far the consumer has come.
+    pub(crate) fn report(&self, partition: u32, cursor: &Cursor) {
         let place = (self.topic, partition);
         self.core.board.report(&self.schema, &self.name, place, cursor.next_offset);
     }

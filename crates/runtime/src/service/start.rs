@@ -66,34 +66,9 @@ impl Service {
         telemetry: Telemetry,
         shutdown: CancellationToken,
     ) -> Result<Service, StartError> {
-        let schemas = schemas(&spec, (pool.clone(), log.clone()))?;
-        let live = schemas.prepare().await?;
-        let core = Arc::new(Core {
-            service: schemas.service,
-            pool,
-            log,
-            board: Board::default(),
-            settings,
-            telemetry,
-            live: watch::Sender::new(live),
-            tables: tables(&spec),
-            journaled: spec.journaled,
-            journal_topics: spec.journal_topics,
-        });
-        let commands = Commands::new(Arc::clone(&core));
         let owned = watch::Sender::new(BTreeSet::new());
-        let control = control_consumers(&spec, &core, &commands);
-        ensure_positions(&core, &control).await?;
-        let feeder = Feeder {
-            core: Arc::clone(&core),
-            schemas: schemas.clone(),
-            projections: spec.projections,
-            owned: owned.subscribe(),
-        };
-        for consumer in control.iter().chain(&feeder.consumers(live)) {
-            check_log(consumer).await?;
-            core.telemetry.readiness.expect(&consumer.name);
-        }
+        let prepared = prepare(spec, settings, (pool, log), telemetry, owned.subscribe()).await?;
+        let Prepared { core, schemas, commands, control, feeder, workers } = prepared;
         let tokens = Tokens::default();
         let ending = tokens.ending.clone();
         let context = WorkerContext {
@@ -113,10 +88,60 @@ impl Service {
         }
         loops.push(("projections".to_owned(), Box::pin(feeder.run(ending.clone()))));
         loops.push(lease_loop(&core, owned, ending));
-        let workers = spec.workers.into_iter().map(|worker| worker_loop(worker, context.clone()));
+        let workers = workers.into_iter().map(|worker| worker_loop(worker, context.clone()));
         let loops = Loops::start(loops, workers.collect(), tokens);
         Ok(Service { core, commands, schemas, owned: owned_partitions, shutdown, loops })
     }
+}
+
+/// A service that is ready to run.
+pub(super) struct Prepared {
+    pub(super) core: Arc<Core>,
+    pub(super) schemas: Schemas,
+    pub(super) commands: Commands,
+    /// The consumers whose positions no rebuild touches.
+    pub(super) control: Vec<Consumer>,
+    /// What feeds the physical schemas.
+    pub(super) feeder: Feeder,
+    pub(super) workers: Vec<Arc<dyn Worker>>,
+}
+
+/// Brings the schemas up to date, checks the log's identity and makes the consumers.
+pub(super) async fn prepare(
+    spec: ServiceSpec,
+    settings: Settings,
+    (pool, log): (PgPool, EventLog),
+    telemetry: Telemetry,
+    owned: watch::Receiver<BTreeSet<u32>>,
+) -> Result<Prepared, StartError> {
+    let schemas = schemas(&spec, (pool.clone(), log.clone()))?;
+    let live = schemas.prepare().await?;
+    let core = Arc::new(Core {
+        service: schemas.service,
+        pool,
+        log,
+        board: Board::default(),
+        settings,
+        telemetry,
+        live: watch::Sender::new(live),
+        tables: tables(&spec),
+        journaled: spec.journaled,
+        journal_topics: spec.journal_topics,
+    });
+    let commands = Commands::new(Arc::clone(&core));
+    let control = control_consumers(&spec, &core, &commands);
+    ensure_positions(&core, &control).await?;
+    let feeder = Feeder {
+        core: Arc::clone(&core),
+        schemas: schemas.clone(),
+        projections: spec.projections,
+        owned,
+    };
+    for consumer in control.iter().chain(&feeder.consumers(live)) {
+        check_log(consumer).await?;
+        core.telemetry.readiness.expect(&consumer.name);
+    }
+    Ok(Prepared { core, schemas, commands, control, feeder, workers: spec.workers })
 }
 
 fn schemas(spec: &ServiceSpec, (pool, log): (PgPool, EventLog)) -> Result<Schemas, StartError> {

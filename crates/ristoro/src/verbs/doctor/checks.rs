@@ -198,10 +198,12 @@ fn topics(place: &LogConfig, plan: &TopicPlan) -> Finding {
             ),
         ),
         (false, Some(_)) => {
+            let wanted =
+                plan.topics.iter().map(|one| one.partition_count).max().unwrap_or_default();
             let lacking = plan
                 .topics
                 .iter()
-                .filter(|one| one.partition_count == 0 || one.without_genesis > 0);
+                .filter(|one| one.partition_count != wanted || one.without_genesis > 0);
             let lacking: Vec<String> = lacking.map(ToString::to_string).collect();
             Finding::bad(
                 check,

@@ -1,0 +1,251 @@
+//! Nobody is told twice, nobody before their own mailbox is back, and nobody knows only where the log says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ristoro_log::Topic;
+use ristoro_proto::notifier::v1 as api;
+use ristoro_proto::notifier::v1::notice_service_client::NoticeServiceClient;
+use tonic::Status;
+
+use super::super::Error;
+use super::super::client::Caller;
+use super::super::cluster::Cluster;
+use super::super::reader::columns::payload;
+use super::super::reader::{Entry, Story};
+use super::Findings;
+use super::decisions::Assessed;
+
+/// Places of one block. They are sent between two reports.
+const BLOCK: usize = 50;
+
+/// A mail as it came in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Mail {
+    message_id: String,
+    reference: String,
+}
+
+/// A wave as the log tells it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Wave {
+    places: Vec<u32>,
+    owned: bool,
+    next: usize,
+}
+
+/// All dispatches, folded by hand.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Told {
+    /// What became of each notice; it is in a wave that has come to its block.
+    pub outcomes: BTreeMap<(String, u64), api::DispatchOutcome>,
+    /// Waves that were taken over from an owner.
+    pub takeovers: u64,
+    /// Waves that were handed back in order.
+    pub handed_back: u64,
+}
+
+impl Told {
+    /// Folds the log.
+    #[must_use]
+    pub fn read(story: &Story, assessed: &Assessed) -> Self {
+        let mut told = Self::default();
+        let mut dispatches: BTreeMap<&str, BTreeMap<u64, Wave>> = BTreeMap::new();
+        for entry in story.accepted(Topic::Notice) {
+            let stream = entry.envelope.stream.as_str();
+            let Some(rest) = stream.strip_prefix("dispatch/") else { continue };
+            let mut parts = rest.split('/');
+            let mut part = || parts.next().expect("a dispatch names its chunk");
+            let (assessment, partition, chunk) = (part(), part(), part());
+            let number = |text: &str| text.parse::<u64>().expect("parts are numbers");
+            let partition = u32::try_from(number(partition)).expect("partitions are few");
+            let key = (assessment.to_owned(), partition, number(chunk));
+            let people: Vec<u64> = assessed.queued[&key].iter().copied().collect();
+            told.fold(entry, (assessment, &people), dispatches.entry(stream).or_default());
+        }
+        told
+    }
+
+    fn fold(
+        &mut self,
+        entry: &Entry,
+        (assessment, people): (&str, &[u64]),
+        waves: &mut BTreeMap<u64, Wave>,
+    ) {
+        let mut note = |places: &[u32], outcomes: &[api::DispatchOutcome]| {
+            for (place, outcome) in places.iter().zip(outcomes) {
+                let key = (assessment.to_owned(), people[*place as usize]);
+                let before = self.outcomes.insert(key, *outcome);
+                assert_eq!(before, None, "a place has one outcome: {}", entry.position);
+            }
+        };
+        match entry.envelope.r#type.as_str() {
+            "DispatchStarted" => {
+                let event: api::DispatchStarted = payload(entry);
+                let started: BTreeSet<u32> =
+                    waves.values().flat_map(|wave| wave.places.iter().copied()).collect();
+                let places = event.places.into_iter().filter(|place| !started.contains(place));
+                let wave = Wave { places: places.collect(), owned: true, next: 0 };
+                waves.insert(entry.envelope.version, wave);
+            }
+            "DispatchTakenOver" => {
+                let event: api::DispatchTakenOver = payload(entry);
+                let Some(wave) = waves.get_mut(&event.started_version) else { return };
+                if wave.owned {
+                    self.takeovers += 1;
+                    let block = wave.block(wave.next).to_vec();
+                    let unknown = vec![api::DispatchOutcome::Unknown; block.len()];
+                    note(&block, &unknown);
+                    wave.next += usize::from(!block.is_empty());
+                }
+                wave.owned = true;
+            }
+            "DispatchHandedBack" => {
+                let event: api::DispatchHandedBack = payload(entry);
+                let Some(wave) = waves.get_mut(&event.started_version) else { return };
+                self.handed_back += 1;
+                wave.owned = false;
+            }
+            "DispatchReported" => {
+                let event: api::DispatchReported = payload(entry);
+                let Some(wave) = waves.get_mut(&event.started_version) else { return };
+                let outcomes: Vec<api::DispatchOutcome> = event.outcomes().collect();
+                let block = wave.block(event.block as usize).to_vec();
+                note(&block, &outcomes);
+                wave.next = wave.next.max(event.block as usize + 1);
+            }
+            other => panic!("{other} does not belong to {}", entry.envelope.stream),
+        }
+    }
+
+    /// Counts an outcome.
+    #[must_use]
+    pub fn count(&self, outcome: api::DispatchOutcome) -> usize {
+        self.outcomes.values().filter(|found| **found == outcome).count()
+    }
+
+    /// Compares the notices that the service lists with the log and with the mails.
+    ///
+    /// # Errors
+    /// Where the mails cannot be read, or the service does not answer.
+    pub async fn check(
+        &self,
+        (cluster, caller): (&Cluster, &Caller),
+        (told, silent): (&[String], &[String]),
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let mut mails: BTreeMap<String, u64> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        for mail in received(cluster)? {
+            *mails.entry(mail.reference).or_default() += 1;
+            let once = ids.insert(mail.message_id.clone());
+            findings.holds(|| format!("{} came in twice", mail.message_id), once);
+        }
+        for assessment in told.iter().chain(silent) {
+            for notice in list(caller, assessment).await? {
+                let came = mails.remove(&notice.reference).unwrap_or(0);
+                let key = (assessment.clone(), notice.number);
+                let outcome = self.outcomes.get(&key).copied();
+                let (state, most, least) = expected(outcome);
+                findings.same(|| format!("the state of {}", notice.name), &notice.state(), &state);
+                let fine = (least..=most).contains(&came);
+                let what = || format!("{} is {:?}, and came in {came} times", notice.name, state);
+                findings.holds(what, fine);
+                let heard = outcome.is_some();
+                let should = told.contains(assessment);
+                let what = || format!("{}: an outcome, though its mailbox is down", notice.name);
+                findings.holds(what, heard == should);
+            }
+        }
+        findings.holds(|| format!("mails that no notice is: {mails:?}"), mails.is_empty());
+        Ok(())
+    }
+}
+
+impl Wave {
+    fn block(&self, block: usize) -> &[u32] {
+        self.places.chunks(BLOCK).nth(block).unwrap_or_default()
+    }
+}
+
+/// Gives the state of a notice with that outcome, and how many mails there may be of it at most and at least.
+fn expected(outcome: Option<api::DispatchOutcome>) -> (api::NoticeState, u64, u64) {
+    match outcome {
+        None => (api::NoticeState::Waiting, 0, 0),
+        Some(api::DispatchOutcome::Sent) => (api::NoticeState::Sent, 1, 1),
+        Some(api::DispatchOutcome::Unknown) => (api::NoticeState::Unknown, 1, 0),
+        Some(api::DispatchOutcome::Refused) => (api::NoticeState::Refused, 0, 0),
+        Some(api::DispatchOutcome::NoChannel) => (api::NoticeState::NoChannel, 0, 0),
+        Some(api::DispatchOutcome::Deferred) => (api::NoticeState::Deferred, 0, 0),
+        Some(api::DispatchOutcome::Unspecified) => (api::NoticeState::Unspecified, 0, 0),
+    }
+}
+
+/// Reads the mail server's journal.
+fn received(cluster: &Cluster) -> Result<Vec<Mail>, Error> {
+    let text = std::fs::read_to_string(cluster.folder.join("mails.jsonl"))?;
+    let mut mails = Vec::new();
+    for line in text.lines() {
+        let line: serde_json::Value = serde_json::from_str(line)?;
+        let raw = line["raw"].as_str().unwrap_or_default();
+        let (head, body) = raw.split_once("\r\n\r\n").unwrap_or((raw, ""));
+        let of = |header: &str| {
+            let lines = head.lines().filter_map(|line| line.split_once(": "));
+            lines.filter(|(name, _)| *name == header).map(|(_, value)| value.to_owned()).next()
+        };
+        let message_id = of("Message-ID").ok_or("a mail without a Message-ID")?;
+        let body = body.replace("=\r\n", "");
+        let reference = reference(&body).ok_or("a mail without a reference")?;
+        mails.push(Mail { message_id, reference });
+    }
+    Ok(mails)
+}
+
+/// Finds what a reader names when calling: three groups of four hexadecimal digits.
+fn reference(body: &str) -> Option<String> {
+    let is_reference = |text: &[u8]| {
+        text.iter().enumerate().all(|(place, byte)| match place % 5 {
+            4 => *byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+        })
+    };
+    let found = body.as_bytes().windows(14).find(|window| is_reference(window))?;
+    Some(String::from_utf8_lossy(found).into_owned())
+}
+
+/// Lists the notices of an assessment.
+///
+/// # Errors
+/// A refusal, or no answer at all.
+pub async fn list(caller: &Caller, assessment: &str) -> Result<Vec<api::Notice>, Status> {
+    let mut notices = Vec::new();
+    let mut message = api::ListNoticesRequest {
+        parent: format!("assessments/{assessment}"),
+        page_size: 1_000,
+        ..api::ListNoticesRequest::default()
+    };
+    loop {
+        let answer = caller
+            .ask(|channel| {
+                let mut client = NoticeServiceClient::new(channel);
+                let request = caller.request(message.clone());
+                async move { client.list_notices(request).await }
+            })
+            .await?;
+        notices.extend(answer.notices);
+        if answer.next_page_token.is_empty() {
+            return Ok(notices);
+        }
+        message.page_token = answer.next_page_token;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reference;
+
+    #[test]
+    fn a_mail_tells_its_reference() {
+        assert_eq!(reference("Ref: 12ab-34cd-56ef."), Some("12ab-34cd-56ef".to_owned()));
+        assert_eq!(reference("2023-01-23 12ab-34cd"), None);
+    }
+}
