@@ -1,14 +1,17 @@
 //! Eligibility conditions: yes-or-no CEL expressions over what the policy sees, bounded before they ever run.
 //!
+//! The library parses them; their types are checked when the file is read, so that an answer never fails.
 //! They decide who is eligible and never how much: amounts are typed formulas.
 
-use cel::common::ast::{Expr, LiteralValue};
-use cel::objects::{Key, Map};
-use cel::parser::Parser;
-use cel::{Context, IdedExpr, Value};
-use std::sync::Arc;
+#[cfg(test)]
+mod interpreter;
+mod typed;
 
-use super::error::Refusal;
+use cel::IdedExpr;
+use cel::common::ast::{Expr, LiteralValue};
+use cel::parser::Parser;
+
+use self::typed::Question;
 use super::reader::Section;
 
 /// The longest source text of a condition, in bytes.
@@ -58,6 +61,7 @@ pub struct Condition {
     /// Where it comes from.
     pub source: String,
     program: IdedExpr,
+    question: Question,
 }
 
 /// What a condition may look at.
@@ -93,13 +97,15 @@ impl Condition {
             }
         });
         section.finish();
+        let (program, question) = program?;
         Some(Condition {
             id: id?,
             when: when?,
             otherwise: otherwise?,
             text: text?,
             source: source?,
-            program: program?,
+            program,
+            question,
         })
     }
 
@@ -109,16 +115,15 @@ impl Condition {
     }
 
     /// Answers yes or no.
-    pub(crate) fn holds(&self, facts: &Facts<'_>) -> Result<bool, Refusal> {
-        run(&self.program, facts)
-            .map_err(|message| Refusal::ConditionFailed { rule: self.id.clone(), message })
+    pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
+        self.question.holds(facts)
     }
 }
 
 type Fault = (String, String);
 
-/// Parses and bounds a condition, and runs it once on sample facts to see that it answers yes or no.
-fn compile(source: &str) -> Result<IdedExpr, Fault> {
+/// Parses and bounds a condition, and checks that it answers yes or no.
+fn compile(source: &str) -> Result<(IdedExpr, Question), Fault> {
     if source.len() > SOURCE_LIMIT {
         let what = format!("the condition has {} bytes", source.len());
         return Err((what, format!("write at most {SOURCE_LIMIT} bytes")));
@@ -131,24 +136,8 @@ fn compile(source: &str) -> Result<IdedExpr, Fault> {
     })?;
     let mut nodes = 0;
     bound(&program, 1, &mut nodes)?;
-    let sample = Facts {
-        service: "mail",
-        plan: "plan",
-        segment: "consumer",
-        class: "principal",
-        in_arrears: false,
-        cause: "fault",
-        declared: false,
-        claims: 0,
-        answered_claims: 0,
-    };
-    match run(&program, &sample) {
-        Ok(_) => Ok(program),
-        Err(message) => Err((
-            format!("the condition does not answer yes or no: {message}"),
-            "compare with ==, !=, in, <, >".to_owned(),
-        )),
-    }
+    let question = typed::check(&program)?;
+    Ok((program, question))
 }
 
 fn bound(node: &IdedExpr, depth: usize, nodes: &mut usize) -> Result<(), Fault> {
@@ -223,46 +212,6 @@ fn mentions(node: &IdedExpr, variable: &str, field: &str) -> bool {
     }
 }
 
-fn run(program: &IdedExpr, facts: &Facts<'_>) -> Result<bool, String> {
-    let mut context = Context::default();
-    let text = |value: &str| Value::from(value.to_owned());
-    let count = |value: usize| Value::from(i64::try_from(value).unwrap_or(i64::MAX));
-    let variables = [
-        (
-            "subscription",
-            variable([
-                ("service", text(facts.service)),
-                ("plan", text(facts.plan)),
-                ("segment", text(facts.segment)),
-                ("class", text(facts.class)),
-                ("in_arrears", Value::from(facts.in_arrears)),
-            ]),
-        ),
-        (
-            "outage",
-            variable([("cause", text(facts.cause)), ("declared", Value::from(facts.declared))]),
-        ),
-        (
-            "claim",
-            variable([("count", count(facts.claims)), ("answered", count(facts.answered_claims))]),
-        ),
-    ];
-    for (name, value) in variables {
-        context.add_variable_from_value(name, value);
-    }
-    match Value::resolve(program, &context) {
-        Ok(Value::Bool(answer)) => Ok(answer),
-        Ok(other) => Err(format!("it gave a {:?}", other.type_of())),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Makes a variable of its fields. The interpreter only looks fields up by name, so the map's order shows nowhere.
-fn variable<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    let fields = fields.into_iter().map(|(name, value)| (Key::from(name), value));
-    Value::Map(Map { map: Arc::new(fields.collect()) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,5 +240,23 @@ mod tests {
         check(&format!("claim.count in [{}]", vec!["1"; 120].join(",")), Err("over 100 nodes"));
         check(&format!("{}true", "!".repeat(499)), Err(""));
         check(&"a".repeat(501), Err("501 bytes"));
+    }
+
+    #[test]
+    fn types_are_checked_when_the_file_is_read() {
+        check("claim.count == \"one\"", Err("cannot be asked of a number and a text"));
+        check("false && claim.count > \"x\"", Err("cannot be asked of a number and a text"));
+        check(
+            "subscription.plan in [1, 2]",
+            Err("cannot be asked of a text and a list of numbers"),
+        );
+        check("subscription.plan in [\"a\", 1]", Err("a list holds texts and numbers"));
+        check("!subscription.plan", Err("is asked of a text"));
+        check("subscription.plan && true", Err("is asked of a text"));
+        check("size(claim.count) == 1", Err("no text"));
+        check("outage.declared ? claim.count : 2", Err("is asked of a number"));
+        check("null == null", Err("literal"));
+        check("subscription.plan.size() > 3", Ok(()));
+        check("(outage.declared ? claim.count > 1 : claim.count < 9) != outage.declared", Ok(()));
     }
 }

@@ -66,14 +66,6 @@ pub enum Refusal {
         /// The policy's currency.
         wanted: String,
     },
-    /// A condition failed instead of answering yes or no.
-    #[error("the condition of {rule:?} cannot be answered: {message}")]
-    ConditionFailed {
-        /// The condition's id.
-        rule: String,
-        /// What the interpreter said.
-        message: String,
-    },
     /// A figure left the range of exact arithmetic.
     #[error(
         "a figure of the rule {rule:?} is out of range: check its rates and the length of the outage"
@@ -124,7 +116,6 @@ impl Refusal {
             Refusal::OutageStillOpen { .. } => "OUTAGE_STILL_OPEN",
             Refusal::QuotaUnknown { .. } => "QUOTA_UNKNOWN",
             Refusal::OtherCurrency { .. } => "OTHER_CURRENCY",
-            Refusal::ConditionFailed { .. } => "CONDITION_FAILED",
             Refusal::OutOfRange { .. } => "OUT_OF_RANGE",
             Refusal::OutageTooLong { .. } => "OUTAGE_TOO_LONG",
             Refusal::NoRate { .. } => "NO_RATE",

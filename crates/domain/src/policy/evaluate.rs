@@ -64,7 +64,7 @@ fn apply(
     let policy = reading.policy;
     let seen = facts(reading, view);
     for condition in &rule.conditions {
-        if !condition.holds(&seen)? {
+        if !condition.holds(&seen) {
             let (text, source) = (condition.text.clone(), &condition.source);
             sheet.exclude(&rule.id, source, text, &condition.otherwise);
             return Ok(());

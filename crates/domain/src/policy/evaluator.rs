@@ -87,6 +87,12 @@ impl<'a> Evaluator<'a> {
         &self.reasons
     }
 
+    /// Gives how many decisions were not remembered but made.
+    #[must_use]
+    pub fn decisions(&self) -> u64 {
+        self.decided.len() as u64
+    }
+
     /// Gives one reason by its place.
     #[must_use]
     pub fn reason(&self, index: ReasonIndex) -> &Reason {
@@ -129,17 +135,24 @@ impl<'a> Evaluator<'a> {
         number
     }
 
-    /// Writes what the windows depend on into the key; false where the subscription has windows of its own: a
-    /// restoration of its own, or plans that change while something may be down.
+    /// Writes what the windows depend on into the key, restorations of one's own with it; false where plans change while
+    /// something may be down.
     fn write_group(&mut self, subscription: &Subscription) -> bool {
         let Subscription { id, service, class, cohort, periods, .. } = subscription;
-        let impacts = &self.reading.outage.impacts;
-        if impacts.iter().any(|impact| impact.restored_subscriptions.contains_key(id)) {
-            return false;
-        }
         let Some(started) = self.reading.started else { return false };
+        self.key.clear();
+        let mut last_end = self.last_end;
+        let impacts = self.reading.outage.impacts.iter();
+        for (place, impact) in (0_u16..).zip(impacts) {
+            if let Some(own) = impact.restored_subscriptions.get(id) {
+                self.key.extend(place.to_be_bytes());
+                self.key.extend(own.as_nanosecond().to_be_bytes());
+                last_end = last_end.map(|end| end.max(*own));
+            }
+        }
+        self.key.extend(u16::MAX.to_be_bytes());
         let covers = |period: &&crate::facts::Period| {
-            let to_the_end = match (period.window.to, self.last_end) {
+            let to_the_end = match (period.window.to, last_end) {
                 (None, _) => true,
                 (Some(to), Some(last)) => to >= last,
                 (Some(_), None) => false,
@@ -147,7 +160,6 @@ impl<'a> Evaluator<'a> {
             period.window.from <= started && to_the_end
         };
         let Some(period) = periods.iter().find(covers) else { return false };
-        self.key.clear();
         write_text(&mut self.key, service);
         write_text(&mut self.key, cohort.as_deref().unwrap_or(""));
         write_text(&mut self.key, &period.plan);

@@ -10,12 +10,13 @@ use super::condition::Condition;
 use super::conventions::Conventions;
 use super::count::{Clock, Count, Counted};
 use super::error::PolicyError;
+use super::faults::Source;
 use super::fields::{
     COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, Exclusions, KINDS, Rounding, Trigger,
     TriggerMode, VERSION_SELECTORS, VersionSelector,
 };
 use super::minimum::{Below, MinimumPayout};
-use super::reader::{Section, Source};
+use super::reader::Section;
 use super::rule::{Multiplier, Rule};
 use super::view::Sees;
 use super::{Policy, SettledBy, Settlement};

@@ -135,3 +135,32 @@ fn a_policy_tells_what_it_is() {
     );
     assert_eq!(policy.settlement().map(|settlement| settlement.days), Some(45));
 }
+
+/// Files that want to exhaust the stack, the memory or the time are refused like any other.
+#[test]
+fn hostile_files_are_refused_at_once() {
+    let deep = 60_000;
+    let hostile = [
+        format!("id = {}", "[".repeat(deep)),
+        format!("id = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("id = {}1{}", "{a=".repeat(deep), "}".repeat(deep)),
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]", "a.".repeat(deep)),
+        format!("[[{}a]]", "a.".repeat(deep)),
+        "[[rule]]\n".repeat(25_000),
+        (0..20_000).fold(String::new(), |text, key| format!("{text}k{key} = 1\n")),
+        "x".repeat(1 << 20),
+        agcom().replace(
+            "free_plans = [\"free\"]",
+            &format!("free_plans = [{}]", "\"a\",".repeat(60_000)),
+        ),
+    ];
+    for text in &hostile {
+        let begun = std::time::Instant::now();
+        let faults = Policy::parse("p.toml", text).map(|_| ()).unwrap_err();
+        let shown = &text[..text.len().min(40)];
+        // Fifty milliseconds in a release build; a debug build on a busy machine is many times slower.
+        assert!(begun.elapsed().as_millis() < 5_000, "{shown}: {:?}", begun.elapsed());
+        assert!(!faults.is_empty() && faults.len() <= 200, "{shown}: {} faults", faults.len());
+    }
+}

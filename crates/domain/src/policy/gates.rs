@@ -37,7 +37,7 @@ pub(crate) fn first_closed(
     }
     let facts = facts(reading, view);
     for condition in &policy.conditions {
-        if !condition.holds(&facts)? {
+        if !condition.holds(&facts) {
             return Ok(Some(Closed {
                 rule: condition.id.clone(),
                 source: condition.source.clone(),

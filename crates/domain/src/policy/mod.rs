@@ -15,6 +15,7 @@ pub mod digest;
 mod error;
 mod evaluate;
 mod evaluator;
+mod faults;
 mod fields;
 mod file;
 #[cfg(test)]
@@ -202,6 +203,14 @@ impl Policy {
     pub fn with_overrides(&self, by: &Overrides) -> Policy {
         let (conventions, rounding) = self.conventions.overridden(self.rounding, by);
         Policy { conventions, rounding, ..self.clone() }
+    }
+
+    /// Says whether two versions of one policy are in force on the same day.
+    #[must_use]
+    pub fn overlaps(&self, other: &Policy) -> bool {
+        let ends_before =
+            |one: &Policy, next: &Policy| one.valid_to.is_some_and(|end| end <= next.valid_from);
+        self.id == other.id && !ends_before(self, other) && !ends_before(other, self)
     }
 
     fn is_in_force(&self, day: Date) -> bool {

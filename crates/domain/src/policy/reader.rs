@@ -7,47 +7,13 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::PolicyError;
+use super::faults::Source;
 use super::suggest::nearest;
 use crate::money::{Currency, Money};
 use crate::rounding::Exact;
 
-/// The file that is read, and the faults that were found in it so far.
-pub(crate) struct Source<'t> {
-    file: &'t str,
-    text: &'t str,
-    faults: RefCell<Vec<PolicyError>>,
-}
-
-impl<'t> Source<'t> {
-    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text, faults: RefCell::new(Vec::new()) }
-    }
-
-    /// Notes a fault at a byte range of the text.
-    pub(crate) fn fault(&self, span: &Range<usize>, what: String, fix: String) {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before[line_start..].chars().count() + 1;
-        let file = self.file.to_owned();
-        self.faults.borrow_mut().push(PolicyError { file, line, column, what, fix });
-    }
-
-    /// Gives the faults in the order of the file, each once.
-    pub(crate) fn into_faults(self) -> Vec<PolicyError> {
-        let mut faults = self.faults.into_inner();
-        faults.sort_by(|left, right| {
-            (left.line, left.column, &left.what).cmp(&(right.line, right.column, &right.what))
-        });
-        faults.dedup();
-        faults
-    }
-
-    pub(crate) fn is_sound(&self) -> bool {
-        self.faults.borrow().is_empty()
-    }
-}
+/// The most tables or texts of one list.
+const LIST_LIMIT: usize = 500;
 
 /// A table of the file. Every key that is asked for becomes known; `finish` refuses the others.
 pub(crate) struct Section<'s, 't> {
@@ -297,6 +263,10 @@ impl<'s, 't> Section<'s, 't> {
             self.wrong(key, value.get_ref(), "a list of tables", example);
             return Vec::new();
         };
+        if array.len() > LIST_LIMIT {
+            self.too_long(key, array.len());
+            return Vec::new();
+        }
         let mut sections = Vec::new();
         for element in array.iter() {
             match element.get_ref().as_table() {
@@ -317,11 +287,20 @@ impl<'s, 't> Section<'s, 't> {
             self.wrong(key, value.get_ref(), "a list of texts", example);
             return Vec::new();
         };
+        if array.len() > LIST_LIMIT {
+            self.too_long(key, array.len());
+            return Vec::new();
+        }
         array
             .iter()
             .filter_map(|value| self.as_text(key, value, example))
             .map(str::to_owned)
             .collect()
+    }
+
+    fn too_long(&self, key: &str, length: usize) {
+        let what = format!("{key:?} of {} has {length} elements", self.name);
+        self.fault(key, what, format!("write at most {LIST_LIMIT}"));
     }
 
     /// Gives all entries of a table whose keys are data, such as components.
@@ -348,6 +327,9 @@ impl<'s, 't> Section<'s, 't> {
     pub(crate) fn finish(self) {
         let known = self.known.borrow();
         for key in self.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            if self.source.is_full() {
+                break;
+            }
             let mut words = known.clone();
             words.sort_unstable();
             words.dedup();

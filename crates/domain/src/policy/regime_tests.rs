@@ -259,3 +259,24 @@ fn caps_of_every_level_hold() {
     check(&small("EUR", &rule(fees)), &case("15.00"));
     check(&small("EUR", &format!("{}{policy}", rule(&format!("{month}, {fees}")))), &case("14.00"));
 }
+
+/// Two versions of one policy: each day counts under the version that is in force on it; both on one day are refused.
+#[test]
+fn each_day_counts_under_the_version_in_force() {
+    let first = text("ofcom")
+        .replace("valid_from = 2019-04-01", "valid_from = 2019-04-01\nvalid_to = 2023-02-05");
+    let second = text("ofcom")
+        .replace("version = \"1\"", "version = \"2\"")
+        .replace("valid_from = 2019-04-01", "valid_from = 2023-02-05")
+        .replace("each = \"8.40\"", "each = \"10.00\"");
+    let case = r#"{"name": "O1 over two versions", "subscription": {"service": "broadband"}, "reports": [{"at": "2023-02-01T10:00"}],
+        "outage": {"impacts": [{"component": "broadband", "severity": "total", "from": "2023-02-01T09:00", "to": "2023-02-06T10:00"}]},
+        "expect": {"remedies": [{"kind": "indemnity", "grant": {"money": {"amount": "28.40", "currency": "GBP"}}}]}}"#;
+    let case = parse_cases(case).unwrap().remove(0);
+    let parse = |text: &str| Policy::parse("p.toml", text).unwrap();
+    let versions = [parse(&second), parse(&first)];
+    assert_eq!(run(&versions, &case).difference, None);
+    let overlapping = [parse(&second), parse(text("ofcom"))];
+    assert!(overlapping[0].overlaps(&overlapping[1]) && !versions[0].overlaps(&versions[1]));
+    assert_eq!(run(&overlapping, &case).decision.unwrap_err().reason, "INVALID_CASE");
+}

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::count::Count;
+use super::super::faults::Source;
 use super::super::fields::{GRADES, Rounding, RoundingPoint};
-use super::super::reader::{Section, Source};
+use super::super::reader::Section;
 use super::super::timeline::{PlanSeen, Timeline};
 use super::super::view::{Report, Seen, View};
 use super::*;

@@ -29,6 +29,12 @@ pub(super) fn combine(
     }
 }
 
+/// Adds up what the versions of one policy give, the earlier ones first.
+pub(super) fn versions(mut reasons: Vec<(&Policy, Reason)>) -> Reason {
+    reasons.sort_by_key(|(policy, _)| policy.valid_from());
+    together(reasons)
+}
+
 fn together(reasons: Vec<(&Policy, Reason)>) -> Reason {
     let mut all = Reason::default();
     for (_, reason) in reasons {

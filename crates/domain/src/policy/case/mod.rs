@@ -11,6 +11,8 @@ pub use outcome::CaseOutcome;
 pub use refused::Refused;
 pub use resolve::Case;
 
+use std::collections::BTreeMap;
+
 use super::{Evaluator, Policy};
 use crate::remedy::Reason;
 use input::ConcurrenceInput;
@@ -78,15 +80,37 @@ fn decide(policies: &[Policy], input: &CaseInput) -> Result<Reason, Refused> {
     if policies.is_empty() {
         return Err(Refused::invalid("policies", "there is none: name at least one"));
     }
-    let mut reasons = Vec::new();
+    let mut versions: BTreeMap<&str, Vec<&Policy>> = BTreeMap::new();
     for policy in policies {
-        reasons.push((policy, decide_under(policy, input)?));
+        versions.entry(policy.id()).or_default().push(policy);
+    }
+    let mut reasons = Vec::new();
+    for versions in versions.into_values() {
+        let latest = *versions.last().expect("a group has a member");
+        reasons.push((latest, decide_under_versions(&versions, input)?));
     }
     if reasons.len() == 1 {
         return Ok(reasons.remove(0).1);
     }
     let mode = input.concurrence.unwrap_or(ConcurrenceInput::Cumulative);
     combine::combine(reasons, mode)
+}
+
+/// Decides under the versions of one policy: each gives what its own validity covers, and they add up.
+fn decide_under_versions(versions: &[&Policy], input: &CaseInput) -> Result<Reason, Refused> {
+    let [policy] = versions else {
+        let mut reasons = Vec::new();
+        for (place, policy) in versions.iter().enumerate() {
+            if let Some(other) = versions[..place].iter().find(|other| other.overlaps(policy)) {
+                let (id, version, before) = (policy.id(), policy.version(), other.version());
+                let what = format!("versions {before} and {version} of {id} are in force together");
+                return Err(Refused::invalid("policies", &what));
+            }
+            reasons.push((*policy, decide_under(policy, input)?));
+        }
+        return Ok(combine::versions(reasons));
+    };
+    decide_under(policy, input)
 }
 
 fn decide_under(policy: &Policy, input: &CaseInput) -> Result<Reason, Refused> {

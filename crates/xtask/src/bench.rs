@@ -1,0 +1,70 @@
+//! `cargo xtask bench`: measurements, each a program of its own in a release build.
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::process::{cargo, output};
+
+/// Measures.
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// How many subscriptions a second one core decides, remembered and not
+    Policy {
+        /// How many subscriptions
+        #[arg(long, default_value_t = 1_000_000)]
+        subscriptions: u64,
+        /// The form of the result
+        #[arg(long, default_value = "table")]
+        output: Form,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Form {
+    /// For people
+    Table,
+    /// One JSON object a line
+    Json,
+}
+
+impl Bench {
+    /// Measures and prints.
+    pub fn run(self) -> Result<bool> {
+        let What::Policy { subscriptions, output: form } = self.what;
+        let count = subscriptions.to_string();
+        let example =
+            ["run", "--release", "-q", "-p", "ristoro-domain", "--example", "bench_policy"];
+        let printed = output(cargo(&example).args(["--", &count]), "measuring the policies")?;
+        if form == Form::Json {
+            print!("{printed}");
+            return Ok(true);
+        }
+        println!(
+            "{:<14} {:>14} {:>12} {:>8} {:>14}",
+            "policy", "a second", "remembered", "reasons", "unlike a second"
+        );
+        for line in printed.lines() {
+            let measured: serde_json::Value = serde_json::from_str(line)
+                .with_context(|| format!("{line:?} is no measurement"))?;
+            let text = |key: &str| {
+                let value = &measured[key];
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            };
+            println!(
+                "{:<14} {:>14} {:>10} % {:>8} {:>14}",
+                text("policy"),
+                text("per_second"),
+                text("remembered_percent"),
+                text("reasons"),
+                text("unlike_per_second")
+            );
+        }
+        Ok(true)
+    }
+}
