@@ -1,12 +1,11 @@
 //! One SMTP connection (RFC 5321), read strictly in order, so that pipelined commands are answered
-//! one after another. It knows what a client like lettre sends and the limits that keep it safe.
+//! one after another, in one write. It knows what a client like lettre sends and the limits that keep
+//! it safe.
 
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
-};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use super::message::Message;
@@ -49,30 +48,38 @@ enum Step {
     Quit,
 }
 
+/// A client, and what it is to be told once it waits for it.
+struct Connection<S> {
+    stream: BufReader<S>,
+    replies: Vec<u8>,
+}
+
 /// Serves a connection until the client leaves.
 pub(super) async fn serve<S, D>(stream: S, desk: &D) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     D: Desk,
 {
-    let mut stream = tokio::io::BufStream::new(stream);
+    let mut connection = Connection { stream: BufReader::new(stream), replies: Vec::new() };
     let mut envelope = Envelope::default();
-    reply(&mut stream, "220 localhost ristoro mail catcher").await?;
-    while let Some(line) = read_line(&mut stream, COMMAND_LIMIT).await? {
+    connection.reply("220 localhost ristoro mail catcher");
+    while let Some(line) = connection.read_line(COMMAND_LIMIT).await? {
         let step = match line {
             Line::Whole(bytes) => envelope.step(&String::from_utf8_lossy(&bytes), desk),
             Line::TooLong => Step::Reply("500 5.5.2 line too long".into()),
         };
         match step {
-            Step::Reply(text) => reply(&mut stream, &text).await?,
-            Step::Quit => return reply(&mut stream, "221 2.0.0 bye").await,
+            Step::Reply(text) => connection.reply(&text),
+            Step::Quit => {
+                connection.reply("221 2.0.0 bye");
+                return connection.send_replies().await;
+            }
             Step::Data => {
-                reply(&mut stream, "354 end with a line that is a dot").await?;
-                let Some(raw) = read_data(&mut stream).await? else { return Ok(()) };
-                if accept(&mut stream, std::mem::take(&mut envelope), raw, desk).await?
-                    == Fate::Silence
-                {
-                    return Ok(());
+                connection.reply("354 end with a line that is a dot");
+                let Some(data) = connection.read_data().await? else { return Ok(()) };
+                let envelope = std::mem::take(&mut envelope);
+                if accept(&mut connection, envelope, data, desk).await? == Fate::Silence {
+                    return connection.send_replies().await;
                 }
             }
         }
@@ -80,13 +87,17 @@ where
     Ok(())
 }
 
-async fn accept<S, D>(stream: &mut S, envelope: Envelope, data: Data, desk: &D) -> io::Result<Fate>
+async fn accept<S, D: Desk>(
+    connection: &mut Connection<S>,
+    envelope: Envelope,
+    data: Data,
+    desk: &D,
+) -> io::Result<Fate>
 where
-    S: AsyncWrite + Unpin,
-    D: Desk,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
     let Data::Whole(raw) = data else {
-        reply(stream, "552 5.3.4 message too big").await?;
+        connection.reply("552 5.3.4 message too big");
         return Ok(Fate::Taken);
     };
     let message = Message {
@@ -97,7 +108,7 @@ where
     };
     let fate = desk.take(message).await?;
     if fate == Fate::Taken {
-        reply(stream, "250 2.0.0 taken").await?;
+        connection.reply("250 2.0.0 taken");
     }
     Ok(fate)
 }
@@ -177,78 +188,88 @@ enum Line {
     TooLong,
 }
 
-/// A line without its end, or none at the end of the connection. Of a line that is too long the
-/// rest is read and forgotten.
-async fn read_line<S: AsyncBufRead + Unpin>(
-    stream: &mut S,
-    limit: u64,
-) -> io::Result<Option<Line>> {
-    let mut bytes = Vec::new();
-    read_part(stream, limit, &mut bytes).await?;
-    if bytes.ends_with(b"\n") {
-        bytes.pop();
-        if bytes.ends_with(b"\r") {
-            bytes.pop();
-        }
-        return Ok(Some(Line::Whole(bytes)));
-    }
-    if u64::try_from(bytes.len()).is_ok_and(|length| length < limit) {
-        return Ok(None);
-    }
-    loop {
-        bytes.clear();
-        read_part(stream, limit, &mut bytes).await?;
-        match bytes.last() {
-            None => return Ok(None),
-            Some(b'\n') => return Ok(Some(Line::TooLong)),
-            Some(_) => {}
-        }
-    }
-}
-
-async fn read_part<S: AsyncBufRead + Unpin>(
-    stream: &mut S,
-    limit: u64,
-    bytes: &mut Vec<u8>,
-) -> io::Result<()> {
-    let mut limited = stream.take(limit);
-    let read = timeout(IDLE_LIMIT, limited.read_until(b'\n', bytes));
-    read.await.map_err(|_| io::ErrorKind::TimedOut)?.map(|_| ())
-}
-
 enum Data {
     Whole(Vec<u8>),
     TooBig,
 }
 
-/// Reads up to the lone dot and takes away the dots that the client doubled. None if the
-/// connection ends before: then there is no mail.
-async fn read_data<S: AsyncBufRead + Unpin>(stream: &mut S) -> io::Result<Option<Data>> {
-    let mut raw = Vec::new();
-    let mut is_too_big = false;
-    loop {
-        let limit = u64::try_from(MESSAGE_LIMIT).expect("a few megabytes fit");
-        let line = match read_line(stream, limit).await? {
-            None => return Ok(None),
-            Some(Line::Whole(line)) => line,
-            Some(Line::TooLong) => {
-                is_too_big = true;
-                continue;
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Notes a reply. It goes out when nothing more is there to be read.
+    fn reply(&mut self, text: &str) {
+        self.replies.extend_from_slice(text.as_bytes());
+        self.replies.extend_from_slice(b"\r\n");
+    }
+
+    async fn send_replies(&mut self) -> io::Result<()> {
+        self.stream.write_all(&self.replies).await?;
+        self.replies.clear();
+        self.stream.flush().await
+    }
+
+    /// A line without its end, or none at the end of the connection. Of a line that is too long the
+    /// rest is read and forgotten.
+    async fn read_line(&mut self, limit: u64) -> io::Result<Option<Line>> {
+        let mut bytes = Vec::new();
+        self.read_part(limit, &mut bytes).await?;
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
             }
-        };
-        if line == b"." {
-            return Ok(Some(if is_too_big { Data::TooBig } else { Data::Whole(raw) }));
+            return Ok(Some(Line::Whole(bytes)));
         }
-        is_too_big |= raw.len() + line.len() > MESSAGE_LIMIT;
-        if !is_too_big {
-            raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
-            raw.extend_from_slice(b"\r\n");
+        if u64::try_from(bytes.len()).is_ok_and(|length| length < limit) {
+            return Ok(None);
+        }
+        loop {
+            bytes.clear();
+            self.read_part(limit, &mut bytes).await?;
+            match bytes.last() {
+                None => return Ok(None),
+                Some(b'\n') => return Ok(Some(Line::TooLong)),
+                Some(_) => {}
+            }
         }
     }
-}
 
-async fn reply<S: AsyncWrite + Unpin>(stream: &mut S, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes()).await?;
-    stream.write_all(b"\r\n").await?;
-    stream.flush().await
+    async fn read_part(&mut self, limit: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let is_there = self.stream.buffer().contains(&b'\n');
+        if !is_there && !self.replies.is_empty() {
+            self.send_replies().await?;
+        }
+        let mut limited = (&mut self.stream).take(limit);
+        let read = limited.read_until(b'\n', bytes);
+        // A line that is there needs no clock: a mail has many.
+        match is_there {
+            true => read.await?,
+            false => timeout(IDLE_LIMIT, read).await.map_err(|_| io::ErrorKind::TimedOut)??,
+        };
+        Ok(())
+    }
+
+    /// Reads up to the lone dot and takes away the dots that the client doubled. None if the
+    /// connection ends before: then there is no mail.
+    async fn read_data(&mut self) -> io::Result<Option<Data>> {
+        let mut raw = Vec::new();
+        let mut is_too_big = false;
+        loop {
+            let limit = u64::try_from(MESSAGE_LIMIT).expect("a few megabytes fit");
+            let line = match self.read_line(limit).await? {
+                None => return Ok(None),
+                Some(Line::Whole(line)) => line,
+                Some(Line::TooLong) => {
+                    is_too_big = true;
+                    continue;
+                }
+            };
+            if line == b"." {
+                return Ok(Some(if is_too_big { Data::TooBig } else { Data::Whole(raw) }));
+            }
+            is_too_big |= raw.len() + line.len() > MESSAGE_LIMIT;
+            if !is_too_big {
+                raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+                raw.extend_from_slice(b"\r\n");
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use lettre::message::header::{
     ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
 };
-use lettre::message::{Mailbox, Message, SinglePart};
+use lettre::message::{Body, Mailbox, Message, SinglePart};
 use lettre::{Address, error::Error as MailError};
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ impl Order<'_> {
         format!("<{id}@{domain}>")
     }
 
-    /// Gives what a reader names when calling about the notice; every attempt has the same.
+    /// Gives what a reader names when calling about the notice; every attempt has the same. It looks like `REFERENCE`.
     #[must_use]
     pub fn reference(&self) -> String {
         let digits = Uuid::new_v5(&NOTICES, self.name().as_bytes()).simple().to_string();
@@ -83,30 +83,65 @@ impl Header for ContentLanguage {
     }
 }
 
-/// Makes the e-mail's bytes.
+/// What stands for the reference in a letter that many readers get.
+pub const REFERENCE: &str = "0000-0000-0000";
+
+/// A letter that is encoded once and then goes to many readers, each with a reference of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Draft {
+    language: Language,
+    subject: String,
+    /// The encoded body before and behind the reference.
+    body: (Vec<u8>, Vec<u8>),
+}
+
+impl Draft {
+    /// Encodes a letter whose reference is `REFERENCE`.
+    ///
+    /// # Errors
+    /// Where a body cannot be encoded, which no letter of ours causes.
+    pub fn of(letter: &Letter, language: Language) -> Result<Self, MailError> {
+        let text = letter.body.replace('\n', "\r\n");
+        let encoding = ContentTransferEncoding::QuotedPrintable;
+        let body = Body::new_with_encoding(text, encoding);
+        let body = body.map_err(|_| MailError::NonAsciiChars)?.into_vec();
+        let mark = REFERENCE.as_bytes();
+        let place = body.windows(mark.len()).position(|bytes| bytes == mark);
+        // A letter that shows no reference is a fault of ours, and harmless.
+        let (before, behind) = place.map_or((body.as_slice(), &[][..]), |place| {
+            (&body[..place], &body[place + mark.len()..])
+        });
+        let body = (before.to_vec(), behind.to_vec());
+        Ok(Self { language, subject: letter.subject.clone(), body })
+    }
+}
+
+/// Makes the e-mail's text.
 ///
 /// # Errors
 /// Where a header cannot be made, which no letter of ours causes.
 pub fn compose(
     from: &Mailbox,
     to: &Address,
-    (letter, language): (&Letter, Language),
+    draft: &Draft,
     order: &Order<'_>,
-) -> Result<Vec<u8>, MailError> {
+) -> Result<String, MailError> {
+    let (before, behind) = (&draft.body.0, &draft.body.1);
+    let body = [before.as_slice(), order.reference().as_bytes(), behind.as_slice()].concat();
+    let encoding = ContentTransferEncoding::QuotedPrintable;
     let body = SinglePart::builder()
         .header(ContentType::TEXT_PLAIN)
-        .header(ContentTransferEncoding::QuotedPrintable)
-        .body(letter.body.replace('\n', "\r\n"));
+        .body(Body::dangerous_pre_encoded(body, encoding));
     let message = Message::builder()
         .from(from.clone())
         .to(Mailbox::new(None, to.clone()))
-        .subject(letter.subject.clone())
+        .subject(draft.subject.clone())
         .message_id(Some(order.message_id(from.email.domain())))
         .date_now()
         .header(AutoSubmitted)
-        .header(ContentLanguage(language.tag()))
+        .header(ContentLanguage(draft.language.tag()))
         .singlepart(body)?;
-    Ok(message.formatted())
+    Ok(String::from_utf8(message.formatted()).expect("headers and quoted-printable are text"))
 }
 
 #[cfg(test)]
@@ -130,12 +165,13 @@ mod tests {
     #[test]
     fn a_mail_says_that_a_machine_wrote_it_and_is_quoted_printable() {
         let chunk = ChunkKey { assessment: "a".to_owned(), partition: 0, chunk: 3 };
-        let letter = Letter { subject: "Perché".to_owned(), body: "È così\n".to_owned() };
+        let body = format!("È così\n\nRiferimento: {REFERENCE}\n\nAda\n");
+        let letter = Letter { subject: "Perché".to_owned(), body };
         let from: Mailbox = "Italiaonline <no-reply@italiaonline.it>".parse().unwrap();
         let to: Address = "ada@example.org".parse().unwrap();
         let order = order(&chunk, 1);
-        let bytes = compose(&from, &to, (&letter, Language::It), &order).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
+        let draft = Draft::of(&letter, Language::It).unwrap();
+        let text = compose(&from, &to, &draft, &order).unwrap();
         for line in [
             "From: Italiaonline <no-reply@italiaonline.it>",
             "To: ada@example.org",
@@ -149,6 +185,8 @@ mod tests {
         }
         assert!(text.contains(&format!("Message-ID: {}", order.message_id("italiaonline.it"))));
         assert!(text.contains("\r\nDate: "));
+        let signed = format!("\r\n\r\nRiferimento: {}\r\n\r\nAda\r\n", order.reference());
+        assert!(text.contains(&signed) && !text.contains(REFERENCE), "{text}");
         assert!(text.is_ascii());
     }
 }

@@ -4,7 +4,7 @@
 //! an answer tells, and without one the outcome is unknown for ever. So content is sent only where there is time left
 //! for its answer.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::time::Duration;
 
 use lettre::Address;
@@ -81,6 +81,17 @@ pub enum Delivery {
     },
 }
 
+/// Content with what ends it. Lines that begin with a dot get another one. RFC 5321, section 4.5.2.
+struct Content<'a>(&'a str);
+
+impl Display for Content<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = if self.0.ends_with("\r\n") { ".\r\n" } else { "\r\n.\r\n" };
+        let first = if self.0.starts_with('.') { "." } else { "" };
+        write!(formatter, "{first}{}{end}", self.0.replace("\r\n.", "\r\n.."))
+    }
+}
+
 /// An answer that is not a yes.
 enum No {
     Permanent,
@@ -134,7 +145,7 @@ impl Connection {
     }
 
     /// Offers one message. Its content is sent before `last_at` or not at all.
-    pub async fn deliver(&mut self, to: &Address, mail: &[u8], last_at: Instant) -> Delivery {
+    pub async fn deliver(&mut self, to: &Address, mail: &str, last_at: Instant) -> Delivery {
         if let Err(no) = self.announce(to, last_at).await {
             if self.is_usable() {
                 // The next message begins afresh; a server that does not even reset is left.
@@ -150,7 +161,8 @@ impl Connection {
             self.broken = true;
             return Delivery::NotTaken { problem: "the time of the block is up".to_owned() };
         }
-        match timeout(self.answer_limit, self.smtp.message(mail)).await {
+        // In one write: the library's own way to send content takes two.
+        match timeout(self.answer_limit, self.smtp.command(Content(mail))).await {
             Ok(Ok(_)) => Delivery::Taken,
             Ok(Err(error)) if error.is_permanent() => Delivery::Refused,
             Ok(Err(error)) if error.is_transient() => {
@@ -258,5 +270,18 @@ fn answer(error: &SmtpError) -> String {
         Some(code) => format!("the server answered {code}"),
         None if error.is_timeout() => "no answer came in time".to_owned(),
         None => "the connection ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ends_with_a_lone_dot_and_has_no_other() {
+        let check = |mail: &str, sent: &str| assert_eq!(Content(mail).to_string(), sent);
+        check("a\r\n", "a\r\n.\r\n");
+        check("a", "a\r\n.\r\n");
+        check(".\r\n.\r\n..b\r\n", "..\r\n..\r\n...b\r\n.\r\n");
     }
 }

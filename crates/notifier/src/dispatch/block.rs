@@ -8,13 +8,11 @@ use tokio::time::Instant as Clock;
 
 use super::DispatchError;
 use super::budget::Budget;
-use super::known::{Seen, content};
+use super::known::Seen;
 use super::lane::Lane;
 use super::turn::Desk;
 use super::wave::{Going, Next};
-use crate::channels::mail::{Order, compose};
 use crate::channels::smtp::{ConnectError, Delivery};
-use crate::letter::{self, Language};
 use crate::projections::contact::Member;
 
 /// How long what was seen of the world counts within a block: the people with whether they want mail, the outage, the
@@ -108,7 +106,7 @@ impl Desk<'_> {
         lane: &mut Lane<'_>,
     ) -> Offered {
         let Some(member) = member else { return Offered::Through(Outcome::NoChannel) };
-        match self.mail(going, seen, place, member) {
+        match going.mail(&self.settings.from, seen, (place, member)) {
             Ok(Some((address, mail))) => self.offer(lane, (&address, &mail), going, budget).await,
             Ok(None) => Offered::Through(Outcome::NoChannel),
             Err(error) => {
@@ -119,34 +117,11 @@ impl Desk<'_> {
         }
     }
 
-    /// Writes one mail; none where there is no address that a mail can go to.
-    fn mail(
-        &self,
-        going: &Going,
-        seen: &Seen,
-        place: u32,
-        member: &Member,
-    ) -> Result<Option<(Address, Vec<u8>)>, DispatchError> {
-        let Some(address) = member.email.as_deref().and_then(|email| email.trim().parse().ok())
-        else {
-            return Ok(None);
-        };
-        let (chunk, attempt) = (&going.key.chunk, going.key.attempt);
-        let order = Order { chunk, number: member.number, attempt };
-        let remedies = going.chunk.told(place)?;
-        let signed = (order.reference(), sender_name(&self.settings.from));
-        let content = content(seen, member, remedies, signed)?;
-        let language = Language::of(member.locale.as_deref());
-        let letter = letter::write(&content, language);
-        let mail = compose(&self.settings.from, &address, (&letter, language), &order)?;
-        Ok(Some((address, mail)))
-    }
-
     /// Offers one mail until the server takes or refuses it, has put it off often enough, or the time is up.
     async fn offer(
         &self,
         lane: &mut Lane<'_>,
-        (address, mail): (&Address, &[u8]),
+        (address, mail): (&Address, &str),
         going: &Going,
         budget: &Budget,
     ) -> Offered {
@@ -184,9 +159,4 @@ impl Desk<'_> {
             () = self.context.shutdown.cancelled() => false,
         }
     }
-}
-
-/// Gives the name that signs the notices.
-pub(crate) fn sender_name(from: &lettre::message::Mailbox) -> String {
-    from.name.clone().unwrap_or_default()
 }

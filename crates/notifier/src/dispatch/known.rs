@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use ristoro_domain::dispatch::wave::back_since;
 use ristoro_domain::facts;
-use ristoro_domain::outage::Outage;
 use ristoro_domain::remedy::Remedy;
 use ristoro_domain::time::{Instant, TimeError, Window, zone};
 use sqlx::PgConnection;
@@ -73,8 +72,7 @@ pub(crate) fn content(
 ) -> Result<Content, TimeError> {
     let declaration = seen.now.state.declaration.as_ref();
     let zone = zone(declaration.map_or("UTC", |declaration| &declaration.time_zone))?;
-    let felt = felt(&seen.now.state, seen.facts.as_ref(), member);
-    let outage = felt.and_then(|window| {
+    let outage = felt(seen, member).and_then(|window| {
         let to = window.to?;
         Some((window.from.to_zoned_datetime(zone.clone()), to.to_zoned_datetime(zone)))
     });
@@ -83,8 +81,9 @@ pub(crate) fn content(
 
 /// Gives the stretch of time from the first failure to the last restoration that the person felt, or else the
 /// outage's own.
-fn felt(outage: &Outage, facts: Option<&facts::Outage>, member: &Member) -> Option<Window> {
+pub(super) fn felt(seen: &Seen, member: &Member) -> Option<Window> {
     let (service, cohort) = (&member.service, member.cohort.as_deref());
+    let (outage, facts) = (&seen.now.state, seen.facts.as_ref());
     let felt = facts.map(|facts| facts.felt_by(service, cohort, &member.subscription));
     let windows = felt.unwrap_or_default().into_iter().map(|felt| felt.window);
     let hull = windows.reduce(|one, other| Window {

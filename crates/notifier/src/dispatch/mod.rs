@@ -11,6 +11,7 @@ mod look;
 mod plan;
 mod turn;
 mod wave;
+mod write;
 
 use futures::future::BoxFuture;
 use ristoro_domain::dispatch::Rejection;
@@ -21,8 +22,8 @@ use ristoro_runtime::service::{Worker, WorkerContext, WorkerError};
 use crate::channels::smtp::ConnectError;
 use crate::settings::Settings;
 
-pub(crate) use block::sender_name;
 pub(crate) use known::{Seen, content};
+pub(crate) use write::sender_name;
 
 /// The dispatch's loop.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use super::DispatchError;
 use super::budget::Budget;
 use super::turn::{Desk, Looked};
 use super::wave::{Going, Left};
+use super::write::Drafts;
 use crate::projections::chunk::{self, ChunkRow};
 use crate::projections::contact;
 use crate::streams::DispatchKey;
@@ -44,7 +45,8 @@ impl Desk<'_> {
                 return Ok(went_out);
             };
             let (chunk, outage) = (planned.chunk.clone(), outage.to_owned());
-            let going = Going { key: key.clone(), chunk, outage, wave };
+            let drafts = Drafts::default();
+            let going = Going { key: key.clone(), chunk, outage, wave, drafts };
             went_out = true;
             if self.send(going, budget, lane).await? == Left::Open {
                 return Ok(went_out);

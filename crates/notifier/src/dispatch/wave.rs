@@ -14,6 +14,7 @@ use super::budget::Budget;
 use super::known::Seen;
 use super::lane::Lane;
 use super::turn::{Desk, Looked};
+use super::write::Drafts;
 use crate::projections::chunk::{self, ChunkRow};
 use crate::projections::contact::{self, Member};
 use crate::projections::payout_switch;
@@ -33,6 +34,7 @@ pub(super) struct Going {
     pub(super) chunk: ChunkRow,
     pub(super) outage: String,
     pub(super) wave: Wave,
+    pub(super) drafts: Drafts,
 }
 
 /// Whether the next block may begin, or go on.
@@ -73,7 +75,7 @@ impl Desk<'_> {
         let mut view = self.context.views.begin().await?;
         let Some(chunk) = chunk::read(&mut view, &key.chunk).await? else { return Ok(false) };
         view.rollback().await?;
-        let going = Going { key, chunk, outage, wave };
+        let going = Going { key, chunk, outage, wave, drafts: Drafts::default() };
         let started_version = going.wave.started_version;
         // A claim that would only be handed back again is not worth its event.
         if let Next::Leave { reason, outage_version } = self.next(&going, 0).await? {

@@ -58,10 +58,17 @@ impl ChunkRow {
     /// # Errors
     /// `Decode` for bytes that no version of this program wrote.
     pub fn told(&self, place: u32) -> Result<Vec<Remedy>, sqlx::Error> {
-        let entry = self.columns.entries().get(place as usize).copied().unwrap_or_default();
-        let Some(bytes) = self.told.get(entry as usize) else { return Ok(Vec::new()) };
+        let Some(bytes) = self.told.get(self.entry_at(place) as usize) else {
+            return Ok(Vec::new());
+        };
         let told = wire::Told::decode(bytes.clone()).map_err(decode_error)?;
         told_in(&told).map_err(decode_error)
+    }
+
+    /// Gives which of the sets of remedies the notice of a place tells of.
+    #[must_use]
+    pub fn entry_at(&self, place: u32) -> u32 {
+        self.columns.entries().get(place as usize).copied().unwrap_or_default()
     }
 
     /// Gives the place of a number.
