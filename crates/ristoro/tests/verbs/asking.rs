@@ -10,6 +10,7 @@ use crate::stack::{Stack, cents};
 
 /// An incident of a provider that the case does not know.
 const FEED: &str = r#"[{"id": "one", "number": "1", "begin": "2022-07-01T13:37:44+00:00", "end": "2022-07-01T14:37:44+00:00",
+    "modified": "2022-07-02T08:00:00+00:00", "severity": "high",
     "external_desc": "Mail is slow", "service_name": "Mail",
     "affected_products": [{"title": "Mail", "id": "mail"}], "updates": []}]"#;
 
@@ -24,7 +25,7 @@ fn everything_can_be_asked_and_done_from_the_command_line() {
     one_answer_has_three_forms(&stack, &money);
     a_payout_is_held_and_goes_on(&stack, &money);
     nothing_moves_while_payouts_are_stopped(&stack, &goodwill);
-    a_file_of_nothing_is_not_begun(&stack);
+    a_file_is_made_by_one_and_approved_by_another(&stack, &money);
     a_submitted_file_is_downloaded(&stack, &folder);
     grants_are_lent_and_reported_once(&stack, &goodwill, &folder);
     credits_are_exported_again_under_the_same_id(&stack, &money);
@@ -81,7 +82,8 @@ fn a_payout_is_held_and_goes_on(stack: &Stack, assessment: &str) {
     assert_eq!((&held["held"], &held["hold_note"]), (&true.into(), &"under review".into()));
     assert_eq!(held["lines"][0]["state"], "HELD");
     let list = ["payout", "list", "--assessment", assessment, "--state", "held"];
-    assert_eq!(stack.list("bruno", &list).len(), 1);
+    let held = stack.list("bruno", &list);
+    assert!(held.iter().any(|one| one["name"] == *name), "{name} is not among those held");
     let going = stack.json("bruno", &[&["payout", "release", &name], &note[..]].concat());
     assert_eq!(going["held"], false);
 }
@@ -94,8 +96,8 @@ fn nothing_moves_while_payouts_are_stopped(stack: &Stack, assessment: &str) {
     stack.text("bruno", &["payout", "resume", "--note", "a drill"]);
 }
 
-/// The case has paid all transfers that may be paid.
-fn a_file_of_nothing_is_not_begun(stack: &Stack) {
+/// The case holds a transfer.
+fn a_file_is_made_by_one_and_approved_by_another(stack: &Stack, assessment: &str) {
     let create = [
         "payment-file",
         "create",
@@ -106,18 +108,23 @@ fn a_file_of_nothing_is_not_begun(stack: &Stack) {
         "--debtor-iban",
         "IT60X0542811101000000123456",
     ];
-    let called = stack.call("ada", &create);
-    assert!(called.code == 1 && called.stderr.contains("NOTHING_TO_PAY"), "{}", called.stderr);
-    let files = stack.list("bruno", &["payment-file", "list"]);
-    let file = files.iter().find(|file| file["state"] == "SUBMITTED").unwrap();
+    let list = ["payout", "list", "--assessment", assessment, "--channel", "transfer"];
+    let held = stack.list("bruno", &[&list[..], &["--state", "held"]].concat());
+    let payout = held[0]["name"].as_str().unwrap();
+    stack.text("bruno", &["payout", "release", payout, "--note", "the account is right"]);
+    let file = stack.json("ada", &create);
+    assert_eq!(file["state"], "READY", "the verb waits until the file is full");
+    assert!(file["transfers"].as_u64() >= Some(1) && cents(&file["total"]) > 0, "{file}");
     let (name, digest) = (file["name"].as_str().unwrap(), file["digest"].as_str().unwrap());
-    for verb in [
-        &["payment-file", "approve", name, "--digest", digest][..],
-        &["payment-file", "cancel", name, "--note", "too late"],
-    ] {
-        let called = stack.call("bruno", verb);
-        assert!(called.code == 1 && called.stderr.contains("WRONG_STATE"), "{}", called.stderr);
-    }
+    let approve = ["payment-file", "approve", name, "--digest", digest];
+    let own = stack.call("ada", &approve);
+    assert!(own.code == 1 && own.stderr.contains("SAME_PERSON"), "{}", own.stderr);
+    let approved = stack.json("bruno", &approve);
+    assert_eq!(approved["state"], "APPROVED");
+    assert_eq!(approved["approved_by"], "bruno");
+    assert_eq!(stack.json("bruno", &["payout", "get", payout])["payment_file"], name);
+    let cancelled = stack.json("bruno", &["payment-file", "cancel", name, "--note", "a drill"]);
+    assert_eq!(cancelled["state"], "CANCELLED");
 }
 
 fn a_submitted_file_is_downloaded(stack: &Stack, folder: &Path) {
