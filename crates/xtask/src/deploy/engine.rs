@@ -15,6 +15,8 @@ const START_BOUND: Duration = Duration::from_secs(60);
 const STOP_BOUND: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_millis(200);
 const IMPORT_BOUND: Duration = Duration::from_secs(600);
+/// The control group of our containers.
+const GROUP: &str = "/ristoro-deploy";
 /// The image under all stand-ins; the number counts what changes in its root filesystem.
 const BASE: &str = "ristoro-stand-in:1";
 
@@ -44,7 +46,6 @@ impl Engine {
             return Ok(running);
         }
         let home = cache.join("deploy");
-        std::fs::create_dir_all(&home)?;
         let tools = Tools::find_or_install(&home)?;
         let engine = Self::start(&tools, &home, folder)?;
         engine.make_base(&tools, &home)?;
@@ -70,7 +71,7 @@ impl Engine {
         command.arg("--pidfile").arg(folder.join("engine.pid"));
         command.arg("--host").arg(format!("unix://{}", socket.display()));
         command.args(["--bridge=none", "--iptables=false", "--ip6tables=false"]);
-        command.args(["--ip-forward=false", "--ip-masq=false"]);
+        command.args(["--ip-forward=false", "--ip-masq=false", "--cgroup-parent", GROUP]);
         command.envs(tools.environment()).stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
         let process = command.spawn().with_context(|| missing("setpriv"))?;
@@ -155,6 +156,19 @@ impl Own {
             }
             std::thread::sleep(INTERVAL);
         }
-        Ok(())
+        forget_groups()
     }
+}
+
+/// Removes the empty control groups that an engine leaves, of the older kind one in each hierarchy.
+fn forget_groups() -> Result<()> {
+    let all = Path::new("/sys/fs/cgroup");
+    let name = GROUP.trim_start_matches('/');
+    let hierarchies = std::fs::read_dir(all)?.filter_map(|entry| Some(entry.ok()?.path()));
+    for group in hierarchies.chain([all.to_path_buf()]).map(|hierarchy| hierarchy.join(name)) {
+        if group.is_dir() {
+            std::fs::remove_dir(&group).with_context(|| group.display().to_string())?;
+        }
+    }
+    Ok(())
 }
