@@ -3,6 +3,7 @@
 
 mod answers;
 mod failures;
+mod fairness;
 mod owners;
 mod proxy;
 mod support;

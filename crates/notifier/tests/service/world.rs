@@ -144,6 +144,11 @@ impl World {
 
     /// Decides a chunk: 30.00 EUR for everyone but those who get nothing.
     pub fn decide(&self, count: u64, nothing: &[u64]) {
+        self.decide_chunk(1..=count, nothing);
+    }
+
+    /// Decides a chunk of these numbers.
+    pub fn decide_chunk(&self, numbers: std::ops::RangeInclusive<u64>, nothing: &[u64]) {
         let remedy = Remedy {
             kind: RemedyKind::Indemnity,
             grant: Grant::Money(Money::new(3000, Currency::EUR)),
@@ -151,7 +156,7 @@ impl World {
         };
         let reason = |remedies| Reason { remedies, trace: vec![Default::default()] };
         let mut columns = Columns::default();
-        for number in 1..=count {
+        for number in numbers {
             columns.push(number, u32::from(nothing.contains(&number))).unwrap();
         }
         let reasons = vec![reason(vec![remedy]), reason(vec![])];
