@@ -1,6 +1,5 @@
 //! The case `libero-2023`: from a roster and an outage to decided, explained people.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -15,22 +14,22 @@ use ristoro_proto::outage::v1::signal_service_client::SignalServiceClient;
 use ristoro_proto::signal::signal_out;
 use tonic::Code;
 
+use super::money::{self, Owed};
 use super::outage::{Facts, OUTAGE};
-use super::{People, money};
+use super::{People, why};
 use crate::client::{Caller, Service, refusal, request_id};
 use crate::progress::Progress;
 use crate::verbs::assessment::{
     Assessments, print_simulations, propose, simulate, totals_text, watch,
 };
-use crate::verbs::explain;
 use crate::verbs::subscriptions::{import, print_report};
 
 /// The policies of the case: goodwill as it was given, and what the telecoms regulator's rules would give.
-const POLICIES: [&str; 2] = ["libero-2023", "agcom-347-18"];
+pub(super) const POLICIES: [&str; 2] = ["libero-2023", "agcom-347-18"];
 /// Where the real feed lies, seen from the project's root.
 const FEED: &str = "../shared/data/google-cloud/incidents.json";
 /// The roster's seed.
-const SEED: u64 = 2023;
+pub(super) const SEED: u64 = 2023;
 
 /// Plays the case.
 pub async fn play(people: &People, subscribers: u64) -> Result<()> {
@@ -52,9 +51,8 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
     let owed = settle(people).await?;
     println!("\n6. Why: one person of each plan");
-    explain_some(people).await?;
-    println!("7. Payouts: the ledger, and a payment file");
-    money::play(people, owed).await
+    why::play(people, &owed).await?;
+    money::play(people, &owed).await
 }
 
 /// Imports the generated roster; gives the mailboxes that came back last.
@@ -111,8 +109,8 @@ async fn publish(ada: &Caller, id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Settles both policies; gives what they owe in money.
-async fn settle(people: &People) -> Result<Money> {
+/// Settles both policies; gives what they owe.
+async fn settle(people: &People) -> Result<Owed> {
     let first = propose(&people.ada, OUTAGE, POLICIES[0]).await?;
     let second = propose(&people.ada, OUTAGE, POLICIES[1]).await?;
     println!("  ada proposes {} and {}", POLICIES[0], POLICIES[1]);
@@ -130,7 +128,7 @@ async fn settle(people: &People) -> Result<Money> {
     approve(&people.bruno, &again, None).await?;
     println!("  bruno approves it");
     decide(people, &again).await?;
-    Ok(total(&again))
+    Ok(Owed { money: total(&again), goodwill: first.name, indemnity: again.name })
 }
 
 /// Gives what a proposal gives in money.
@@ -182,24 +180,5 @@ async fn decide(people: &People, proposal: &api::Assessment) -> Result<()> {
     }
     println!("  completed as simulated: {}", totals_text(ended.totals.as_ref()));
     println!("  digest {}", ended.digest);
-    Ok(())
-}
-
-async fn explain_some(people: &People) -> Result<()> {
-    let mut shown = BTreeSet::new();
-    for row in roster(SEED, 400) {
-        if shown.contains(row.plan) {
-            continue;
-        }
-        let name =
-            format!("subscribers/{}/subscriptions/{}", row.subscriber_id, row.subscription_id);
-        match explain::explain(&people.carla, &name).await {
-            Ok(explanations) => explanations.iter().for_each(explain::print),
-            // One of the rows that the import refused.
-            Err(status) if status.code() == Code::NotFound => continue,
-            Err(status) => return Err(status.into()),
-        }
-        shown.insert(row.plan);
-    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod libero;
 mod money;
 mod outage;
+mod why;
 
 use std::collections::BTreeMap;
 

@@ -86,7 +86,8 @@ impl<'a> Facts<'a> {
             for brand in BRANDS {
                 self.back(brand, "mailbox", when, Whom::Cohort(cohort.to_owned())).await?;
             }
-            println!("  {when}  cohort {cohort} is back");
+            let day: jiff::civil::DateTime = when.parse()?;
+            println!("  {}  cohort {cohort} is back", day.strftime("%e %b %H:%M"));
         }
         let count = late.len();
         for brand in BRANDS {

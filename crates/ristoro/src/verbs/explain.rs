@@ -72,6 +72,12 @@ pub fn print(explanation: &api::Explanation) {
     for link in &explanation.chain {
         println!("  {:<34} {:<22} {}", link.position, link.r#type, link.text);
     }
+    print_reason(entitlement);
+    println!();
+}
+
+/// Prints the rule lines of a decision, and what they come to.
+pub fn print_reason(entitlement: &api::Entitlement) {
     let reason = entitlement.reason.as_ref().and_then(|reason| reason_in(reason).ok());
     let Some(reason) = reason else { return };
     for line in &reason.trace {
@@ -96,5 +102,4 @@ pub fn print(explanation: &api::Explanation) {
         let (kind, grant) = (remedy.kind.name(), values::grant_text(&remedy.grant));
         println!("  owed: {kind}, {grant}, borne by the {}", remedy.payer.name());
     }
-    println!();
 }
