@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::grant;
 use crate::money::{Money, MoneyError};
 use crate::order::{Channel, Order, OrderChunk};
-use crate::payout::{Event, Failure, Motion};
+use crate::payout::{self, Event, Failure, Motion};
 use crate::reservation::ReservedRow;
 use crate::time::Instant;
 
@@ -209,6 +209,15 @@ impl ChunkStanding {
             Channel::Provisioning => place.delivered,
         });
         done.then_some(Motion::Done)
+    }
+
+    /// Gives the command that holds a person's payout, as of what this chunk shows of it.
+    #[must_use]
+    pub fn hold(&self, number: u64, note: String, at: Instant) -> payout::Command {
+        let standing = self.standing(number);
+        // A hold that had no effect stands in the way of none that shall have one.
+        let void_until = if standing.held { 0 } else { standing.version };
+        payout::Command::Hold { note, void_until, motion: self.motion(number, at) }
     }
 
     /// Tells whether a failed grant was ordered again.

@@ -98,7 +98,7 @@ impl Claims {
         let Some(event) = D::decide(state, command).map_err(ClaimError::Rejected)? else {
             return Ok(Claim::Nothing);
         };
-        let record = record(stream, head, &event, author);
+        let record = record((stream, head), &event, author, Uuid::new_v4());
         let offset = match self.log.append(&[record]).await {
             Ok(offsets) => offsets.first().copied(),
             Err(LogError::Unavailable(problem)) => return Err(ClaimError::Unknown(problem)),
@@ -123,15 +123,17 @@ fn unknown<R>(problem: &dyn std::fmt::Display) -> ClaimError<R> {
     ClaimError::Unknown(problem.to_string())
 }
 
-fn record<E: Wire>(
-    stream: &StreamRef,
-    head: Option<StreamHead>,
+/// Makes a claim's record behind a head, under an id of this attempt alone.
+#[must_use]
+pub fn record<E: Wire>(
+    (stream, head): (&StreamRef, Option<StreamHead>),
     event: &E,
     author: &Author,
+    claim_id: Uuid,
 ) -> NewRecord {
     let head = head.unwrap_or(StreamHead { version: 0, event_id: Uuid::nil() });
     let version = head.version + 1;
-    let cause = Cause::Claim(Uuid::new_v4());
+    let cause = Cause::Claim(claim_id);
     let envelope = Envelope {
         event_id: derived_event_id(&stream.id, version, &cause),
         stream: stream.id.clone(),

@@ -218,8 +218,7 @@ impl PartitionImport<'_> {
     /// Adds new people's rows in batches.
     async fn add(&mut self, count: &mut u64, rows: &[ImportRow]) -> Result<(), Failure> {
         for batch in rows.chunks(BATCH) {
-            let names = batch.iter().map(|row| (&row.subscriber, &row.subscription));
-            let id = derived(self.request, &digest("imported", names));
+            let id = batch_request(self.request, batch);
             let (partition, rows) = (self.partition, batch.to_vec());
             let command = RosterCommand::Import { partition, after_count: *count, rows };
             self.execute(&id, &command).await?;
@@ -337,6 +336,13 @@ fn personal(request: &CommandRequest, subscriber: &str, ask: &Ask) -> CommandReq
         | Ask::End { .. }
         | Ask::ReportTrouble { .. } => derived(request, &format!("{subscriber}\n{ask:?}")),
     }
+}
+
+/// Names the command that adds a batch: who is in it makes it the same, whenever the import is sent again.
+#[must_use]
+pub fn batch_request(request: &CommandRequest, batch: &[ImportRow]) -> CommandRequest {
+    let names = batch.iter().map(|row| (&row.subscriber, &row.subscription));
+    derived(request, &digest("imported", names))
 }
 
 fn derived(request: &CommandRequest, name: &str) -> CommandRequest {

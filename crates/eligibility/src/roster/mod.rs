@@ -2,7 +2,7 @@
 
 pub mod import;
 pub mod personal;
-mod rows;
+pub mod rows;
 
 use ristoro_domain::roster::RosterRejection;
 use ristoro_domain::subscriber::SubscriberRejection;

@@ -13,7 +13,7 @@ pub type PlacedRow = (u64, ImportRow);
 
 /// What became of a row; a later word counts for more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Fate {
+pub enum Fate {
     /// It was known already.
     Unchanged,
     /// It changed something known.
@@ -26,30 +26,30 @@ pub(super) enum Fate {
 
 /// A subscription of somebody who is on the roster already.
 #[derive(Debug)]
-pub(super) struct Further {
+pub struct Further {
     /// Its first period.
-    pub(super) row: ImportRow,
+    pub row: ImportRow,
     /// When that ended, where nothing follows it directly.
-    pub(super) ended_at: Option<Instant>,
+    pub ended_at: Option<Instant>,
 }
 
 /// What rows ask for.
 #[derive(Default, Debug)]
-pub(super) struct Plan {
+pub struct Plan {
     /// New people's subscriptions.
-    pub(super) batch: Vec<ImportRow>,
+    pub batch: Vec<ImportRow>,
     /// Known people's new subscriptions.
-    pub(super) further: Vec<Further>,
+    pub further: Vec<Further>,
     /// What to ask of each subscriber's stream, in order.
-    pub(super) asks: BTreeMap<String, Vec<Ask>>,
+    pub asks: BTreeMap<String, Vec<Ask>>,
     /// What became of each row.
-    pub(super) fates: Vec<Option<Fate>>,
+    pub fates: Vec<Option<Fate>>,
     /// Why rows are not taken: place in the file, and fault.
-    pub(super) rejects: Vec<(u64, RowFault)>,
+    pub rejects: Vec<(u64, RowFault)>,
 }
 
 /// Plans rows against what is recorded of the people in them.
-pub(super) fn plan(rows: &[PlacedRow], known: &BTreeMap<String, Base>) -> Plan {
+pub fn plan(rows: &[PlacedRow], known: &BTreeMap<String, Base>) -> Plan {
     let mut people: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, (_, row)) in rows.iter().enumerate() {
         people.entry(&row.subscriber).or_default().push(place);

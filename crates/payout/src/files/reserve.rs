@@ -39,21 +39,36 @@ pub struct Reserve;
 
 /// Why the loop cannot go on now.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ReserveError {
+pub enum ReserveError {
+    /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// A chunk's amounts leave 64 bits.
     #[error("amounts of chunk {chunk} of {assessment} cannot be summed: {source}")]
-    Sum { assessment: String, chunk: u64, source: MoneyError },
+    Sum {
+        /// The assessment.
+        assessment: String,
+        /// The chunk.
+        chunk: u64,
+        /// What is wrong with them.
+        source: MoneyError,
+    },
+    /// The record could not be written.
     #[error("a reservation could not be claimed: {0}")]
     Claim(#[from] ClaimError<Rejection>),
 }
 
 /// What a partition of a file needs next.
-struct Step {
-    stream: StreamRef,
-    head: Option<StreamHead>,
-    state: State,
-    command: Command,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The stream.
+    pub stream: StreamRef,
+    /// Its last record.
+    pub head: Option<StreamHead>,
+    /// What the record has to be decided on.
+    pub state: State,
+    /// What has to be decided.
+    pub command: Command,
 }
 
 impl Worker for Reserve {
@@ -133,7 +148,10 @@ async fn advance(
 }
 
 /// Decides what a partition of a file needs next, all on one snapshot; nothing while the tables are behind its pins.
-async fn step(
+///
+/// # Errors
+/// `Database`, `Sum`.
+pub async fn step(
     view: &mut PgConnection,
     file: &str,
     partition: u32,

@@ -163,18 +163,12 @@ impl PayoutService for Payouts {
         let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
         let note = names::note(&request.note)?;
         let found = self.find(&request.name).await?;
-        let number = found.member.number;
-        let standing = found.chunk.standing.standing(number);
-        let void_until = if standing.held { 0 } else { standing.version };
-        let motion = match found.chunk.standing.motion(number, Instant::now()) {
-            Some(motion) => {
-                let view = self.views.begin().await;
-                let mut view = view.map_err(|error| status::database(&error))?;
-                Some(as_of_now(&mut view, motion).await?)
-            }
-            None => None,
-        };
-        let hold = Command::Hold { note, void_until, motion };
+        let mut hold = found.chunk.standing.hold(found.member.number, note, Instant::now());
+        if let Command::Hold { motion: Some(motion), .. } = &mut hold {
+            let view = self.views.begin().await;
+            let mut view = view.map_err(|error| status::database(&error))?;
+            *motion = as_of_now(&mut view, motion.clone()).await?;
+        }
         let place = (request.name.as_str(), &found);
         let (payout, consistency_token) = self.execute(place, &command, &hold).await?;
         Ok(Response::new(api::HoldPayoutResponse { payout, consistency_token }))
