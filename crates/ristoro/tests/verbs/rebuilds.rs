@@ -20,25 +20,38 @@ fn tables_are_built_again_while_queries_never_fail_and_never_go_back() {
     let stack = Stack::start();
     let reader = Reader::new(&stack);
     let through = AtomicBool::new(false);
-    let asked = std::thread::scope(|scope| {
+    let (asked, advanced) = std::thread::scope(|scope| {
         let reading = scope.spawn(|| reader.ask_until(&through));
+        let writing = scope.spawn(|| import_until(&stack, &through));
+        let ended = Ended(&through);
         let rebuilt = stack.call("ada", &["projection", "rebuild", "--all", "--output", "json"]);
         // Back to the old tables and again to the new ones.
-        for number in [1, 2] {
+        for number in [1, 2, 1, 2] {
             let name = format!("projections/eligibility/schemas/{number}");
             stack.text("ada", &["projection", "switch", &name]);
         }
-        through.store(true, Ordering::SeqCst);
+        drop(ended);
         assert_eq!(rebuilt.code, 0, "{}", rebuilt.stderr);
         all_are_equal_and_live(&rebuilt.stdout);
         let last = rebuilt.stderr.lines().filter(|line| line.contains("schemas/2"));
         assert!(last.count() >= SERVICES.len(), "no progress: {}", rebuilt.stderr);
+        writing.join().unwrap();
         reading.join().unwrap()
     });
     assert!(asked >= 50, "only {asked} queries were asked meanwhile");
+    assert!(advanced, "nothing was written meanwhile: queries had nothing to go back from");
     old_and_new_are_listed(&stack);
     the_old_ones_are_dropped(&stack);
     differences_are_found(&stack);
+}
+
+/// Lets the others end, whether the test goes on or fails.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 fn all_are_equal_and_live(text: &str) {
@@ -101,6 +114,25 @@ fn differences_are_found(stack: &Stack) {
     assert_eq!(stack.call("carla", &["ledger", "check"]).code, 0);
 }
 
+/// Imports rosters all the while, so that the tables that are built again have something to catch up with.
+fn import_until(stack: &Stack, through: &AtomicBool) {
+    let path = std::env::temp_dir().join(format!("ristoro-rebuilds-{}.csv", std::process::id()));
+    let file = path.to_str().unwrap();
+    for seed in 1.. {
+        if through.load(Ordering::SeqCst) {
+            break;
+        }
+        let seed = seed.to_string();
+        let generate =
+            ["subscriptions", "generate", "--subscriptions", "20", "--seed", &seed, file];
+        stack.text("ada", &generate);
+        // Rosters hold rows that are refused, which the exit code tells.
+        let imported = stack.call("ada", &["subscriptions", "import", file]);
+        assert!(imported.stdout.contains("consistency_token"), "{}", imported.stderr);
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// Somebody who asks for one entitlement, again and again.
 struct Reader {
     endpoint: String,
@@ -112,21 +144,25 @@ impl Reader {
     fn new(stack: &Stack) -> Reader {
         let assessment = stack.assessment("agcom-347-18");
         let list = ["payout", "list", "--assessment", &assessment, "--limit", "1"];
-        let payout = stack.list("bruno", &list)[0]["name"].as_str().unwrap().to_owned();
+        let subscription =
+            stack.list("bruno", &list)[0]["subscription"].as_str().unwrap().to_owned();
+        // The subscriber belongs to the name: the imports meanwhile may make the subscription's id ambiguous.
+        let key = subscription.replace("subscribers/", "").replace("/subscriptions/", "~");
         Reader {
             endpoint: stack.endpoint.clone(),
             token: stack.token("carla").to_owned(),
-            name: payout.replace("/payouts/", "/entitlements/"),
+            name: format!("assessments/{assessment}/entitlements/{key}"),
         }
     }
 
-    /// Asks until it is told to stop. Every answer comes, is the same, and is no older than the one before.
-    fn ask_until(&self, through: &AtomicBool) -> usize {
+    /// Asks until it is told to stop. Every answer comes, is the same, and is no older than the one before. Gives how
+    /// often it asked, and whether any position advanced.
+    fn ask_until(&self, through: &AtomicBool) -> (usize, bool) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let channel = Channel::from_shared(self.endpoint.clone()).unwrap();
             let mut client = EntitlementServiceClient::new(channel.connect().await.unwrap());
-            let (mut asked, mut before) = (0, BTreeMap::new());
+            let (mut asked, mut advanced, mut before) = (0, false, BTreeMap::new());
             let mut first = None;
             while !through.load(Ordering::SeqCst) {
                 let (entitlement, positions) = self.ask(&mut client).await;
@@ -134,11 +170,14 @@ impl Reader {
                     let now = positions.get(partition);
                     assert!(now >= Some(offset), "{partition} went back from {offset} to {now:?}");
                 }
+                advanced |= !before.is_empty() && positions != before;
                 before = positions;
-                assert_eq!(first.get_or_insert_with(|| entitlement.clone()), &entitlement);
+                let decided = (entitlement.reason, entitlement.decided_at_position);
+                assert!(decided.0.is_some());
+                assert_eq!(first.get_or_insert_with(|| decided.clone()), &decided);
                 asked += 1;
             }
-            asked
+            (asked, advanced)
         })
     }
 
