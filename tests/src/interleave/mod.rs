@@ -5,6 +5,7 @@
 //! what they find asks for.
 
 pub mod caller;
+pub mod tables;
 pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use ristoro_domain::decider::{Decider, fold};
+use ristoro_domain::time::Instant;
 use ristoro_log::memory::MemoryLog;
-use ristoro_log::{Envelope, Heads, NewRecord, Position, Topic, Verdict};
+use ristoro_log::{Envelope, Heads, NewRecord, Position, StreamHead, Topic, Verdict};
+use ristoro_payout::claim::{Author, record};
 use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::command::StreamRef;
@@ -65,6 +67,26 @@ impl World {
     pub fn append_to(&mut self, stream: &StreamRef, envelope: Envelope) -> (Position, Verdict) {
         let (topic, partition) = (stream.topic, stream.partition);
         self.append(NewRecord { topic, partition, envelope })
+    }
+
+    /// Gives the last accepted record of a stream.
+    #[must_use]
+    pub fn head(&self, stream: &StreamRef) -> Option<StreamHead> {
+        let judged = self.judged.get(&(stream.topic, stream.partition))?;
+        judged.heads.head(&stream.id)
+    }
+
+    /// Appends an event behind whatever its stream has: what somebody else wrote before.
+    ///
+    /// # Panics
+    /// If it is not accepted.
+    pub fn write<E: Wire>(&mut self, stream: &StreamRef, event: &E) -> Position {
+        let (head, claim_id) = (self.head(stream), self.id());
+        let occurred_at = Instant::UNIX_EPOCH;
+        let author = Author { actor: "ada".to_owned(), traceparent: String::new(), occurred_at };
+        let (position, verdict) = self.append(record((stream, head), event, &author, claim_id));
+        assert_eq!(verdict, Verdict::Accepted);
+        position
     }
 
     /// Gives the accepted records of a partition.

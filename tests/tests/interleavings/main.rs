@@ -3,7 +3,10 @@
 //! Each test says which functions of the product its steps are. What is a step happens at once; what lies between two
 //! steps of one actor is where others come first, where a record is late, and where a process dies.
 
+mod bank;
 mod dispatches;
+mod imports;
+mod payouts;
 mod scanning;
 mod scans;
 mod settlements;
