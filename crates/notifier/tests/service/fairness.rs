@@ -7,8 +7,8 @@ use super::failures::retry;
 use super::support::*;
 use super::world::*;
 
-/// More than the loop looks up at once: eight lanes with eight jobs each.
-const CHUNKS: usize = 70;
+/// More than the loop takes from one look and has under way: eight lanes with eight jobs each.
+const CHUNKS: usize = 80;
 
 #[tokio::test]
 async fn many_notices_that_cannot_be_sent_again_yet_hold_up_no_first_notice() {
