@@ -154,7 +154,9 @@ impl Drop for Tables {
     }
 }
 
-fn open(transaction: &mut Option<Transaction<'static, sqlx::Postgres>>) -> &mut PgConnection {
+fn open<'a>(
+    transaction: &'a mut Option<Transaction<'static, sqlx::Postgres>>,
+) -> &'a mut PgConnection {
     transaction.as_mut().expect("it is open until the end")
 }
 
