@@ -15,7 +15,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn plays_the_case_on(log: &str) {
+fn plays_the_case_on(log: &str) -> String {
     let output =
         ristoro(&["dev", "--demo", "libero-2023", "--once", "--subscribers", "400", "--log", log]);
     let text = String::from_utf8_lossy(&output.stdout);
@@ -34,7 +34,7 @@ fn plays_the_case_on(log: &str) {
         ": cancel the file",
         "ada approves the file that she created: refused, SAME_PERSON",
         "bruno submits it while payouts are stopped: refused, PAYOUTS_STOPPED",
-        "pain.001.001.09 say 1 transfers and 41.50 EUR, as approved",
+        "bytes of pain.001.001.09 say the same: 1 transfer, 41.50 EUR",
         "the ledger has 41.50 EUR on its way through the bank",
         ": only the bank can stop it now",
         "a term longer by 6 months: 19\n",
@@ -44,16 +44,34 @@ fn plays_the_case_on(log: &str) {
         "19 credits go to invoicing, 928.50 EUR",
         "unclaimed: 4507.00 EUR of 368 people",
         "debits and credits are 6495.50 EUR each",
-        "  778 notices came in",
+        "8. Notices: one a person and assessment",
+        "  of 778 notices: ",
+        "  778 notices came in at a mail server of our own",
         "[NOT_AFFECTED]",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
+    text.into_owned()
+}
+
+/// Gives the lines of the README's transcript.
+fn transcript() -> Vec<String> {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README is there");
+    let block = readme.split("```").find(|block| block.contains("1. A roster of 400"));
+    let lines = block.expect("the README shows what the demo prints").lines();
+    lines.filter(|line| !line.is_empty() && *line != "...").map(str::to_owned).collect()
 }
 
 #[test]
 fn the_case_plays_with_the_log_in_postgres() {
-    plays_the_case_on("postgres");
+    let text = plays_the_case_on("postgres");
+    let mut printed = text.lines();
+    for line in transcript() {
+        assert!(
+            printed.any(|one| one == line),
+            "the README shows {line:?}, which is not in\n{text}"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tonic::Code;
 
 use super::money::{self, Owed};
 use super::outage::{Facts, OUTAGE};
-use super::{People, why};
+use super::{People, notices, why};
 use crate::client::{Caller, Service, refusal, request_id};
 use crate::progress::Progress;
 use crate::verbs::assessment::{
@@ -52,7 +52,8 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
     let owed = settle(people).await?;
     println!("\n6. Why: one person of each plan");
     why::play(people, &owed).await?;
-    money::play(people, &owed).await
+    money::play(people, &owed).await?;
+    notices::play(people).await
 }
 
 /// Imports the generated roster; gives the mailboxes that came back last.

@@ -2,6 +2,7 @@
 
 pub mod libero;
 mod money;
+pub mod notices;
 mod outage;
 mod why;
 

@@ -23,12 +23,12 @@ use tonic::Code;
 
 use crate::Answer;
 use crate::client::Service;
+use crate::demo::notices::Notices;
 use crate::demo::{OUTAGE, People, libero};
 use crate::verbs::play::Case;
 use crate::verbs::service::{eligibility, notifier, outage, payout};
 use closing::Addresses;
 use folder::Folder;
-use notices::Notices;
 use people::passes;
 use servers::Servers;
 
@@ -182,7 +182,8 @@ impl Dev {
             return Ok(());
         }
         libero::play(people, self.subscribers).await?;
-        Notices::of_the_case(&people.carla).await?.wait_and_tell(&servers.mail).await
+        let notices = Notices::of_the_case(&people.carla).await?;
+        notices::wait_and_tell(&notices, &servers.mail).await
     }
 }
 

@@ -8,7 +8,7 @@ use ristoro_domain::money::Money;
 use ristoro_local::cache_directory;
 use ristoro_proto::payout::v1 as api;
 
-use super::file::total;
+use super::file::{contents, total};
 
 /// Where the package `sepaxml` keeps the schema, which is not ours to ship.
 const SCHEMA: &str = "schemas/pain.001.001.09.xsd";
@@ -30,16 +30,11 @@ pub fn check(xml: &[u8], file: &api::PaymentFile) -> Result<()> {
     let total = total(file)?;
     let count: u64 = first(text, "NbOfTxs")?.parse()?;
     let sum = Money::parse(first(text, "CtrlSum")?, total.currency)?;
+    let says = contents(count, sum);
     if count != file.transfers || sum != total {
-        bail!(
-            "the file says {count} transfers and {sum}: {} of {total} were approved",
-            file.transfers
-        );
+        bail!("the file says {says}; approved were {}", contents(file.transfers, total));
     }
-    println!(
-        "  {} bytes of pain.001.001.09 say {count} transfers and {sum}, as approved",
-        xml.len()
-    );
+    println!("  {} bytes of pain.001.001.09 say the same: {says}", xml.len());
     match validate(xml)? {
         Some(validator) => println!("  the official schema accepts it ({validator})"),
         None => println!(

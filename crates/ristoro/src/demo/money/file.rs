@@ -32,6 +32,12 @@ pub fn total(file: &api::PaymentFile) -> Result<Money> {
     Ok(edge::money("total", file.total.as_ref())?)
 }
 
+/// Says how many transfers pay how much.
+pub fn contents(transfers: u64, total: Money) -> String {
+    let word = if transfers == 1 { "transfer" } else { "transfers" };
+    format!("{transfers} {word}, {total}")
+}
+
 /// Creates a file of all that is free, and waits until every partition has reserved its part.
 pub async fn created(people: &People) -> Result<api::PaymentFile> {
     let today = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date();
@@ -56,10 +62,8 @@ pub async fn created(people: &People) -> Result<api::PaymentFile> {
         let answer = client.get_payment_file(people.ada.request(request)).await?.into_inner();
         match answer.payment_file {
             Some(file) if file.state() == api::PaymentFileState::Ready => {
-                let (count, total) = (file.transfers, total(&file)?);
-                println!(
-                    "  ada creates a payment file of all that is free: {count} transfers, {total}"
-                );
+                let held = contents(file.transfers, total(&file)?);
+                println!("  ada creates a payment file of all that is free: {held}");
                 return Ok(file);
             }
             _ if tokio::time::Instant::now() > deadline => bail!("{name} is not full yet"),
