@@ -1,5 +1,7 @@
 //! What the tests of the whole system share.
 
+pub mod bad_input;
 pub mod chaos;
 pub mod conformance;
 pub mod interleave;
+pub mod stack;

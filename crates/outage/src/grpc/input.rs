@@ -218,8 +218,12 @@ fn impact(field: &str, input: &api::ImpactInput, zone: &TimeZone) -> Result<Stat
     let severity = match api::Severity::try_from(input.severity) {
         Ok(api::Severity::Degraded) => Severity::Degraded,
         Ok(api::Severity::Total) => Severity::Total,
-        Ok(api::Severity::Unspecified) | Err(_) => {
+        Ok(api::Severity::Unspecified) => {
             return Err(invalid(&part("severity"), "is missing: write degraded or total"));
+        }
+        Err(_) => {
+            let problem = format!("is {}: write degraded (1) or total (2)", input.severity);
+            return Err(invalid(&part("severity"), problem));
         }
     };
     let window = window(&part("window"), input.window.as_ref(), zone)?;

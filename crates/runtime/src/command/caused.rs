@@ -4,12 +4,14 @@ use ristoro_domain::decider::Decider;
 use ristoro_domain::time::Instant;
 use ristoro_log::{Cause, Position};
 use ristoro_proto::wire::Wire;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::step::{Claiming, Step};
 use super::{Claimed, CommandError, CommandFailure, CommandRequest, Commands, Done, StreamRef};
 use crate::accepted::Accepted;
 use crate::journal::Part;
+use crate::telemetry::traced;
 
 /// The namespace of system commands' request ids.
 const SYSTEM_COMMANDS: Uuid = Uuid::from_u128(0x2b6c_01f4_8a3d_4c0b_9e7e_55aa_70c9_1d38);
@@ -66,9 +68,22 @@ impl Commands {
         D: Decider,
         D::Event: Wire,
     {
+        let span = traced("claim", &stream.id, traceparent);
+        let claiming = Claiming::new(stream.clone(), Uuid::new_v4(), traceparent, occurred_at);
+        self.run_claim::<D>(stream, command, claiming).instrument(span).await
+    }
+
+    async fn run_claim<D>(
+        &self,
+        stream: &StreamRef,
+        command: &D::Command,
+        mut claiming: Claiming<D>,
+    ) -> Result<Claimed<D::State>, CommandError<D::Rejection>>
+    where
+        D: Decider,
+        D::Event: Wire,
+    {
         let (topic, part) = (stream.topic, Part::of::<D>());
-        let mut claiming =
-            Claiming::<D>::new(stream.clone(), Uuid::new_v4(), traceparent, occurred_at);
         let mut step = Step::Look;
         loop {
             step = match step {

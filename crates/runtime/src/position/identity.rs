@@ -53,7 +53,8 @@ pub(crate) fn check_end(consumer: &str, place: Position, end_offset: u64) -> Res
         return Ok(());
     }
     Err(LogError::Foreign(format!(
-        "{consumer} has read up to {place}, and the log ends at {end_offset}: it was truncated or made anew"
+        "{consumer} has read up to {place}, and the log ends at {end_offset}: it was truncated or made anew, so bring \
+         its records back, or build new tables in a new database"
     )))
 }
 
@@ -67,7 +68,8 @@ pub(crate) fn check_last(consumer: &str, record: &Record, cursor: &Cursor) -> Re
         return Ok(());
     }
     Err(LogError::Foreign(format!(
-        "{consumer} remembers another record at {} than the one that stands there",
+        "{consumer} remembers another record at {} than the one that stands there: connect it to its own log, or to a \
+         new database",
         record.position
     )))
 }

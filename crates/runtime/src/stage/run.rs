@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use ristoro_log::{NewRecord, Record, StreamHead};
 use sqlx::{PgConnection, Row};
+use tracing::Instrument;
 
 use super::{Stage, StageContext, StageError};
 use crate::accepted::Accepted;
@@ -16,6 +17,7 @@ use crate::poison;
 use crate::position::heads::{self, Judgement};
 use crate::position::{self, Cursor, identity, loaded, stored};
 use crate::schema::{self, Mode};
+use crate::telemetry::traced;
 
 /// What a batch came to, before anything is written.
 struct Answered {
@@ -107,11 +109,15 @@ async fn answer(
         }
         let before = outbox.emitted().len();
         outbox.answer(record);
-        let result = if skipped.contains(&until) {
-            stage.skip(context, record, &mut outbox).await
-        } else {
-            stage.react(context, record, &mut outbox).await
+        let span = traced("react", &record.envelope.stream, &record.envelope.traceparent);
+        let answer = async {
+            if skipped.contains(&until) {
+                stage.skip(context, record, &mut outbox).await
+            } else {
+                stage.react(context, record, &mut outbox).await
+            }
         };
+        let result = answer.instrument(span).await;
         if let Err(error) = result {
             outbox.truncate(before);
             return Answered { outbox, until, stopped_by: Some(stopped(record, error)) };

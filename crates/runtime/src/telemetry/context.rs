@@ -54,6 +54,17 @@ pub fn parent_from(span: &Span, traceparent: &str) {
     }
 }
 
+/// Makes a span for what one record or effect of a stream does: a part of its trace, whatever batch it comes in; none
+/// where it is in no trace.
+pub(crate) fn traced(what: &'static str, stream: &str, traceparent: &str) -> Span {
+    if !is_traceparent(traceparent) {
+        return Span::none();
+    }
+    let span = tracing::info_span!(parent: None, "work", otel.name = what, stream);
+    parent_from(&span, traceparent);
+    span
+}
+
 /// Gives the `traceparent` of the span that is entered now.
 ///
 /// Where none is, or nothing traces (a test without a subscriber), it is a fresh one, so that a trace
@@ -136,7 +147,11 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(layer);
         let (one, two) = (fresh_traceparent(), fresh_traceparent());
         tracing::subscriber::with_default(subscriber, || {
-            let span = tracing::info_span!("batch");
+            assert!(traced("react", "s", "").is_none());
+            let span = tracing::info_span!("batch").entered();
+            let part = traced("react", "s", &one).in_scope(current_traceparent);
+            assert_eq!(trace_id(&part), trace_id(&one), "not the batch's trace");
+            let span = span.exit();
             link_traces(&span, [one.as_str(), "", two.as_str(), one.as_str(), "nonsense"]);
             let child = tracing::info_span!("child");
             parent_from(&child, &one);

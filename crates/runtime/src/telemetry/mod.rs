@@ -5,6 +5,7 @@ mod page;
 mod readiness;
 mod start;
 
+pub(crate) use context::traced;
 pub use context::{
     current_traceparent, fresh_traceparent, is_traceparent, link_traces, parent_from,
     request_traceparent, trace_id,

@@ -59,7 +59,8 @@ async fn tables_are_rebuilt_watched_switched_and_dropped() {
     let begun = client.rebuild_projection(rebuild("projections/counter", false)).await.unwrap();
     assert_eq!(begun.into_inner().projection.unwrap().name, second);
 
-    let watch = with_token("secret", WatchRebuildRequest { name: second.clone() });
+    let watch =
+        with_token("secret", WatchRebuildRequest { name: second.clone(), ..Default::default() });
     let mut stream = client.watch_rebuild(watch).await.unwrap().into_inner();
     let mut last = None;
     while let Some(answer) = stream.message().await.unwrap() {
