@@ -52,6 +52,14 @@ pub enum Worked {
     Failed(String),
 }
 
+impl Batch {
+    /// Tells whether there was nothing to read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
 impl Stepwise {
     /// Prepares a service as its start does.
     ///
