@@ -4,7 +4,7 @@
 use ristoro_tests::chaos::{Scale, run};
 
 /// What fits into the normal tests.
-const RECORDS: u64 = 20_000;
+const RECORDS: u64 = 10_000;
 
 /// Reads a number that somebody may have set.
 fn number(name: &str) -> Option<u64> {

@@ -28,7 +28,7 @@ pub const CALLERS: [&str; 3] = ["ada", "bruno", "carla"];
 /// Connections to Postgres of one process.
 const POOL: &str = "14";
 /// Seconds until a wave that does not move is taken over: less than the longest freeze.
-const TAKEOVER_SECONDS: &str = "2";
+const TAKEOVER_SECONDS: &str = "3";
 const ROLES: [&str; 10] = [
     "observer",
     "declarer",

@@ -57,16 +57,16 @@ impl Iterator for Schedule {
 
     fn next(&mut self) -> Option<Fault> {
         let random = &mut self.random;
-        let pause = Duration::from_millis(400 + random.below(1_600));
+        let pause = Duration::from_millis(1_000 + random.below(3_000));
         let kind = match random.below(100) {
-            0..38 => Kind::WorkerKilled,
-            38..84 => Kind::WorkerFrozen,
-            84..93 => Kind::BrokerFrozen,
+            0..40 => Kind::WorkerKilled,
+            40..86 => Kind::WorkerFrozen,
+            86..94 => Kind::BrokerFrozen,
             _ => Kind::BrokerKilled,
         };
         let place = random.place(self.workers);
         // One freeze in three is longer than a takeover takes.
-        let (least, most) = if random.chance(333) { (2_500, 5_000) } else { (200, 1_500) };
+        let (least, most) = if random.chance(333) { (3_300, 5_000) } else { (200, 1_500) };
         let freeze = Duration::from_millis(least + random.below(most - least));
         Some(Fault { pause, kind, place, freeze })
     }
@@ -152,7 +152,7 @@ mod tests {
         let kinds: std::collections::BTreeSet<Kind> =
             faults(1).iter().map(|fault| fault.kind).collect();
         assert_eq!(kinds.len(), 4);
-        let longer = faults(1).iter().filter(|fault| fault.freeze.as_secs() >= 2).count();
+        let longer = faults(1).iter().filter(|fault| fault.freeze.as_secs() >= 3).count();
         assert!(longer > 20, "{longer} freezes are longer than a takeover takes");
     }
 }

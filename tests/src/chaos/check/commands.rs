@@ -10,7 +10,7 @@ use super::super::reader::{Entry, Story, Worth};
 use super::Findings;
 
 /// Calls that may be answered with yes though there was nothing to write: it was so already.
-const IDEMPOTENT: [&str; 2] = ["HoldPayout", "ReleasePayout"];
+const IDEMPOTENT: [&str; 3] = ["ApproveAssessment", "HoldPayout", "ReleasePayout"];
 /// The call whose record may count and yet have no effect, and is refused then.
 const WITHOUT_EFFECT: &str = "HoldPayout";
 

@@ -15,7 +15,7 @@ use super::super::reader::{Entry, Story};
 use super::Findings;
 use super::decisions::Assessed;
 
-/// Places of one block. They are sent between two reports.
+/// Places of one block. A report is about places of one block only.
 const BLOCK: usize = 50;
 
 /// A mail as it came in.
@@ -30,7 +30,8 @@ struct Mail {
 struct Wave {
     places: Vec<u32>,
     owned: bool,
-    next: usize,
+    /// How many places are through: reported, or left in doubt.
+    through: usize,
 }
 
 /// All dispatches, folded by hand.
@@ -42,6 +43,8 @@ pub struct Told {
     pub takeovers: u64,
     /// Waves that were handed back in order.
     pub handed_back: u64,
+    /// Places that got a second outcome.
+    pub twice: Vec<String>,
 }
 
 impl Told {
@@ -74,8 +77,11 @@ impl Told {
         let mut note = |places: &[u32], outcomes: &[api::DispatchOutcome]| {
             for (place, outcome) in places.iter().zip(outcomes) {
                 let key = (assessment.to_owned(), people[*place as usize]);
-                let before = self.outcomes.insert(key, *outcome);
-                assert_eq!(before, None, "a place has one outcome: {}", entry.position);
+                if let Some(before) = self.outcomes.insert(key, *outcome) {
+                    let (stream, version) = (&entry.envelope.stream, entry.envelope.version);
+                    let text = format!("{stream} {version}: place {place} is {outcome:?}");
+                    self.twice.push(format!("{text}, and was {before:?}"));
+                }
             }
         };
         match entry.envelope.r#type.as_str() {
@@ -84,7 +90,7 @@ impl Told {
                 let started: BTreeSet<u32> =
                     waves.values().flat_map(|wave| wave.places.iter().copied()).collect();
                 let places = event.places.into_iter().filter(|place| !started.contains(place));
-                let wave = Wave { places: places.collect(), owned: true, next: 0 };
+                let wave = Wave { places: places.collect(), owned: true, through: 0 };
                 waves.insert(entry.envelope.version, wave);
             }
             "DispatchTakenOver" => {
@@ -92,10 +98,10 @@ impl Told {
                 let Some(wave) = waves.get_mut(&event.started_version) else { return };
                 if wave.owned {
                     self.takeovers += 1;
-                    let block = wave.block(wave.next).to_vec();
+                    let block = wave.rest_of_block().to_vec();
                     let unknown = vec![api::DispatchOutcome::Unknown; block.len()];
                     note(&block, &unknown);
-                    wave.next += usize::from(!block.is_empty());
+                    wave.through += block.len();
                 }
                 wave.owned = true;
             }
@@ -109,9 +115,12 @@ impl Told {
                 let event: api::DispatchReported = payload(entry);
                 let Some(wave) = waves.get_mut(&event.started_version) else { return };
                 let outcomes: Vec<api::DispatchOutcome> = event.outcomes().collect();
-                let block = wave.block(event.block as usize).to_vec();
+                let block = wave.rest_of_block().to_vec();
+                let fits =
+                    outcomes.len() <= block.len() && wave.through / BLOCK == event.block as usize;
+                assert!(fits, "{} reports what is not next", entry.position);
                 note(&block, &outcomes);
-                wave.next = wave.next.max(event.block as usize + 1);
+                wave.through += outcomes.len();
             }
             other => panic!("{other} does not belong to {}", entry.envelope.stream),
         }
@@ -133,6 +142,7 @@ impl Told {
         (told, silent): (&[String], &[String]),
         findings: &mut Findings,
     ) -> Result<(), Error> {
+        self.twice.iter().for_each(|text| findings.add(text.clone()));
         let mut mails: BTreeMap<String, u64> = BTreeMap::new();
         let mut ids = BTreeSet::new();
         for mail in received(cluster)? {
@@ -162,8 +172,10 @@ impl Told {
 }
 
 impl Wave {
-    fn block(&self, block: usize) -> &[u32] {
-        self.places.chunks(BLOCK).nth(block).unwrap_or_default()
+    /// Gives the places of the next block that are not through.
+    fn rest_of_block(&self) -> &[u32] {
+        let end = ((self.through / BLOCK + 1) * BLOCK).min(self.places.len());
+        self.places.get(self.through..end).unwrap_or_default()
     }
 }
 

@@ -60,13 +60,14 @@ pub async fn publish(ada: &Person) -> Result<(), Status> {
 /// A refusal that no race explains, or no answer at all.
 pub async fn settle(
     people: &[Person; 3],
-    outage: &str,
+    (outage, token): (&str, &str),
     (policy, chunk_size): (&str, u32),
     cancelled: bool,
 ) -> Result<Settled, Status> {
     let [ada, bruno, carla] = people;
     for _ in 0..PROPOSALS {
-        let Some(proposal) = propose(&ada.eligibility, outage, policy, chunk_size).await? else {
+        let Some(proposal) = propose(&ada.eligibility, (outage, token), policy, chunk_size).await?
+        else {
             continue;
         };
         let (first, second) = tokio::join!(
@@ -86,7 +87,7 @@ pub async fn settle(
 
 async fn propose(
     caller: &Caller,
-    outage: &str,
+    (outage, token): (&str, &str),
     policy: &str,
     chunk_size: u32,
 ) -> Result<Option<api::Assessment>, Status> {
@@ -96,6 +97,7 @@ async fn propose(
         outage: format!("outages/{outage}"),
         policy: format!("policies/{policy}"),
         chunk_size,
+        min_position: token.to_owned(),
         ..api::ProposeAssessmentRequest::default()
     };
     let told = |answer: &api::ProposeAssessmentResponse| Told::token(&answer.consistency_token);

@@ -96,9 +96,10 @@ async fn told(people: &[Person; 3], scale: Scale, say: fn(&str)) -> Result<Outco
     for number in 0..scale.told_outages() {
         let (people, outage) = (people.clone(), format!("ended-{number}"));
         outages.spawn(async move {
-            outages::ended(&people[0], &outage).await?;
-            let money = assessments::settle(&people, &outage, (MONEY, CHUNK), false).await?;
-            let grants = assessments::settle(&people, &outage, (GRANTS, CHUNK), false).await?;
+            let token = outages::ended(&people[0], &outage).await?;
+            let outage = (outage.as_str(), token.as_str());
+            let money = assessments::settle(&people, outage, (MONEY, CHUNK), false).await?;
+            let grants = assessments::settle(&people, outage, (GRANTS, CHUNK), false).await?;
             Ok::<_, tonic::Status>((money.assessment, grants.assessment))
         });
     }
@@ -167,10 +168,11 @@ async fn silent(people: &[Person; 3], scale: Scale, say: fn(&str)) -> Result<Vec
         }
         let (people, outage) = (people.clone(), format!("going-on-{number}"));
         running.spawn(async move {
-            outages::going_on(&people[0], &outage).await?;
+            let token = outages::going_on(&people[0], &outage).await?;
+            let outage = (outage.as_str(), token.as_str());
             let cancelled = number % CANCELLED == CANCELLED - 1;
-            let money = assessments::settle(&people, &outage, (MONEY, 1), cancelled).await?;
-            let grants = assessments::settle(&people, &outage, (GRANTS, 1), false).await?;
+            let money = assessments::settle(&people, outage, (MONEY, 1), cancelled).await?;
+            let grants = assessments::settle(&people, outage, (GRANTS, 1), false).await?;
             Ok::<_, tonic::Status>([money, grants])
         });
     }

@@ -49,11 +49,11 @@ fn impact(id: &str, cohort: &str, window: Option<api::WindowInput>) -> api::Impa
     }
 }
 
-/// An outage over which everybody has been told when their mailbox was back.
+/// An outage over which everybody has been told when their mailbox was back; gives the token of the last word.
 ///
 /// # Errors
 /// A refusal, or no answer at all.
-pub async fn ended(ada: &Person, outage: &str) -> Result<(), Status> {
+pub async fn ended(ada: &Person, outage: &str) -> Result<String, Status> {
     let down = window(BEGIN, None);
     declare(ada, outage, down.clone(), vec![impact(MAILBOX, "", down)]).await?;
     for (cohort, when) in COHORTS {
@@ -66,7 +66,7 @@ pub async fn ended(ada: &Person, outage: &str) -> Result<(), Status> {
 ///
 /// # Errors
 /// A refusal, or no answer at all.
-pub async fn going_on(ada: &Person, outage: &str) -> Result<(), Status> {
+pub async fn going_on(ada: &Person, outage: &str) -> Result<String, Status> {
     let down = Some(api::WindowInput { from: from_now(-LASTS_S), to: from_now(LASTS_S) });
     declare(ada, outage, down.clone(), vec![impact(MAILBOX, FEW, down)]).await
 }
@@ -76,7 +76,7 @@ async fn declare(
     outage: &str,
     declared: Option<api::WindowInput>,
     impacts: Vec<api::ImpactInput>,
-) -> Result<(), Status> {
+) -> Result<String, Status> {
     let command = Command::new("DeclareOutage");
     let caller = &ada.outage;
     let message = api::DeclareOutageRequest {
@@ -95,10 +95,10 @@ async fn declare(
         let request = caller.request(message.clone());
         async move { client.declare_outage(request).await }
     };
-    caller.command(command, told, call).await.map(|_| ())
+    Ok(caller.command(command, told, call).await?.consistency_token)
 }
 
-async fn restore(ada: &Person, outage: &str, when: &str, whom: Whom) -> Result<(), Status> {
+async fn restore(ada: &Person, outage: &str, when: &str, whom: Whom) -> Result<String, Status> {
     let command = Command::new("RestoreImpact");
     let caller = &ada.outage;
     let message = api::RestoreImpactRequest {
@@ -115,7 +115,7 @@ async fn restore(ada: &Person, outage: &str, when: &str, whom: Whom) -> Result<(
         let request = caller.request(message.clone());
         async move { client.restore_impact(request).await }
     };
-    caller.command(command, told, call).await.map(|_| ())
+    Ok(caller.command(command, told, call).await?.consistency_token)
 }
 
 /// Changes one of a few outages, each time for the version that was seen last: of several callers one wins.

@@ -156,6 +156,20 @@ impl Story {
         self.entries.iter().filter(counts)
     }
 
+    /// Writes every record on a line of its own, without payloads: those hold addresses.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for Entry { position, worth, envelope } in &self.entries {
+            let (stream, version, kind) = (&envelope.stream, envelope.version, &envelope.r#type);
+            let (cause, actor) = (&envelope.cause, &envelope.actor);
+            let worth = worth.name();
+            let line = format!("{position} {worth} {stream} {version} {kind} {cause} {actor}\n");
+            text.push_str(&line);
+        }
+        text
+    }
+
     /// Sums a worth over all topics.
     #[must_use]
     pub fn count(&self, worth: Worth) -> u64 {
