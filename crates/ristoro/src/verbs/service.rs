@@ -126,7 +126,11 @@ impl Run {
         let started = run::start(vec![(spec, routes)], &config, shutdown).await;
         let ready = started.map_err(|error| match error {
             RunError::Log(error) => unreachable(&config.log, error),
-            other => other.into(),
+            RunError::Serve(_)
+            | RunError::Connect(_)
+            | RunError::Start(_)
+            | RunError::Loop(_)
+            | RunError::Address(_) => error.into(),
         })?;
         let (calls, pages) = ready.addresses()?;
         tracing::info!(service = name, %calls, %pages, "ready to be called");

@@ -1,13 +1,34 @@
 //! `dev`: data that stay from run to run, and an end in order.
 
-use std::fs::File;
-use std::process::{Child, Command};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
 
 use crate::support::{Scratch, command, ristoro, signal, until};
 
+/// A process that does not outlive a test that fails.
+struct Guarded(Child);
+
+impl Guarded {
+    /// Sends a signal and waits for the end.
+    fn end(mut self, name: &str) -> ExitStatus {
+        signal(self.0.id(), name);
+        self.0.wait().unwrap()
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Killing what has ended is no error.
+        self.0.kill().expect("it is ours");
+        self.0.wait().expect("it is ours");
+    }
+}
+
 /// A stack that runs, with what it has printed in a file.
 struct Running {
-    child: Child,
+    child: Guarded,
     output: String,
 }
 
@@ -17,7 +38,7 @@ impl Running {
         let output = scratch.path("output");
         let file = File::create(&output).unwrap();
         let mut dev = command(&[&["dev"], arguments].concat());
-        let running = Self { child: dev.stdout(file).spawn().unwrap(), output };
+        let running = Self { child: Guarded(dev.stdout(file).spawn().unwrap()), output };
         until("the addresses", || running.text().contains("Ctrl-C ends everything."));
         running
     }
@@ -34,10 +55,10 @@ impl Running {
     }
 
     /// Ends it as Ctrl-C does, and checks that it ends well.
-    fn end(mut self) {
-        signal(self.child.id(), "INT");
-        let ended = self.child.wait().unwrap();
-        assert_eq!(ended.code(), Some(0), "{}", self.text());
+    fn end(self) {
+        let Self { child, output } = self;
+        let ended = child.end("INT");
+        assert_eq!(ended.code(), Some(0), "{}", std::fs::read_to_string(output).unwrap());
     }
 }
 
@@ -97,11 +118,10 @@ fn a_stack_goes_on_with_what_it_knew_until_it_is_emptied() {
 fn a_stack_that_was_killed_starts_again_at_once_on_both_servers() {
     let scratch = Scratch::new();
     let folder = scratch.path("stack");
-    let mut running = Running::start(&scratch, &["--log", "kafka", "--data-dir", &folder]);
+    let running = Running::start(&scratch, &["--log", "kafka", "--data-dir", &folder]);
     let log = running.command("log  ");
     assert!(log.contains("kafka://127.0.0.1:"), "{log}");
-    running.child.kill().unwrap();
-    running.child.wait().unwrap();
+    running.child.end("KILL");
     let running = Running::start(&scratch, &["--data-dir", &folder]);
     assert!(running.command("log  ").contains("kafka://127.0.0.1:"));
     let verified = shell(&running.command("log verify"));
@@ -128,19 +148,21 @@ fn a_folder_of_somebody_else_is_left_alone() {
 fn a_start_that_is_interrupted_ends_at_once() {
     let scratch = Scratch::new();
     let said = scratch.path("said");
-    let mut dev = command(&["dev", "--data-dir", &scratch.path("stack")]);
-    let mut child = dev.stderr(File::create(&said).unwrap()).spawn().unwrap();
-    until("the start", || std::fs::read_to_string(&said).unwrap().contains("starting a Postgres"));
-    signal(child.id(), "TERM");
-    let ended = child.wait().unwrap();
-    let said = std::fs::read_to_string(said).unwrap();
-    // On a quick machine everything is up before the signal arrives, which ends it in order.
-    let expected = match ended.code() {
-        Some(1) => "ended before everything was started",
-        Some(0) => "everything is kept in",
-        _ => panic!("{ended}: {said}"),
-    };
-    assert!(said.contains(expected), "{said}");
+    // A Java that never answers, so that the start takes as long as this test likes.
+    let java = scratch.0.join("java/bin");
+    std::fs::create_dir_all(&java).unwrap();
+    scratch.file("java/bin/java", "#!/bin/sh\nexec sleep 600\n");
+    std::fs::set_permissions(java.join("java"), Permissions::from_mode(0o755)).unwrap();
+    let mut dev = command(&["dev", "--log", "kafka", "--data-dir", &scratch.path("stack")]);
+    dev.env("JAVA_HOME", scratch.path("java")).stderr(File::create(&said).unwrap());
+    let child = Guarded(dev.spawn().unwrap());
+    let text = || std::fs::read_to_string(&said).unwrap();
+    until("the start of Kafka", || text().contains("starting a Kafka"));
+    let begun = Instant::now();
+    let ended = child.end("TERM");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(ended.code(), Some(1), "{}", text());
+    assert!(text().contains("ended before everything was started"), "{}", text());
     // Its Postgres ends with it, and lets go of the folder.
     let pid = scratch.0.join("stack/postgres/data/postmaster.pid");
     until("the end of its Postgres", || !pid.exists());

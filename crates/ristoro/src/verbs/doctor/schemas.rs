@@ -1,6 +1,6 @@
 //! What a database remembers: whether its tables fit this program, and whether they were folded from this log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ristoro_log::{EventLog, Position, Topic};
 use ristoro_runtime::schema::own_migrations;
@@ -123,16 +123,18 @@ async fn origin(
         );
         return Ok(Finding::bad(&check, text));
     }
-    let mut behind = 0;
     let mut ends: BTreeMap<Topic, Vec<u64>> = BTreeMap::new();
+    let topics: BTreeSet<Topic> =
+        reading.farthest.iter().map(|(_, position)| position.topic).collect();
+    for topic in topics {
+        match log.end_offsets(topic).await {
+            Ok(found) => ends.insert(topic, found),
+            Err(error) => return Ok(Finding::bad(&check, error.to_string())),
+        };
+    }
+    let mut behind = 0;
     for (consumer, position) in reading.farthest {
         let Position { topic, partition, offset } = position;
-        if !ends.contains_key(&topic) {
-            match log.end_offsets(topic).await {
-                Ok(found) => ends.insert(topic, found),
-                Err(error) => return Ok(Finding::bad(&check, error.to_string())),
-            };
-        }
         let end = ends[&topic].get(partition as usize).copied().unwrap_or_default();
         if offset > end {
             let text = format!(
