@@ -25,6 +25,15 @@ pub struct ReasonIndex(pub u32);
 /// decisions with the same outcome share one reason.
 pub struct Evaluator<'a> {
     reading: Reading<'a>,
+    memo: Memo,
+    /// The end of everything for those without a restoration of their own; none while something is open.
+    last_end: Option<Instant>,
+    key: Vec<u8>,
+}
+
+/// What an evaluator has seen, without what it borrows: to be kept between reads by whoever owns policy and outage.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
     reasons: Vec<Reason>,
     known_reasons: BTreeMap<Reason, ReasonIndex>,
     decided: BTreeMap<Box<[u8]>, ReasonIndex>,
@@ -32,26 +41,26 @@ pub struct Evaluator<'a> {
     known_timelines: BTreeMap<Timeline, u32>,
     /// The timelines of groups: subscriptions that differ in nothing that the windows depend on.
     groups: BTreeMap<Box<[u8]>, u32>,
-    /// The end of everything for those without a restoration of their own; none while something is open.
-    last_end: Option<Instant>,
-    key: Vec<u8>,
 }
 
 impl<'a> Evaluator<'a> {
     /// Makes an evaluator that has seen nobody yet.
     #[must_use]
     pub fn new(policy: &'a Policy, outage: &'a Outage) -> Self {
-        Self {
-            reading: Reading::new(policy, outage),
-            reasons: Vec::new(),
-            known_reasons: BTreeMap::new(),
-            decided: BTreeMap::new(),
-            timelines: Vec::new(),
-            known_timelines: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            last_end: last_end(outage),
-            key: Vec::new(),
-        }
+        Self::with_memo(policy, outage, Memo::default())
+    }
+
+    /// Goes on with what an evaluator of the same policy and the same outage has seen.
+    #[must_use]
+    pub fn with_memo(policy: &'a Policy, outage: &'a Outage, memo: Memo) -> Self {
+        let (reading, last_end) = (Reading::new(policy, outage), last_end(outage));
+        Self { reading, memo, last_end, key: Vec::new() }
+    }
+
+    /// Gives what it has seen.
+    #[must_use]
+    pub fn into_memo(self) -> Memo {
+        self.memo
     }
 
     /// Gives the place of the subscription's reason. Remedies are new totals, after what was granted before.
@@ -68,45 +77,45 @@ impl<'a> Evaluator<'a> {
         }
         let number = self.timeline_of(subscription)?;
         let seen = see(self.reading.policy, context);
-        let timeline = &self.timelines[number as usize];
+        let timeline = &self.memo.timelines[number as usize];
         let view = View::new(&self.reading, subscription, context, (number, timeline), &seen);
         self.key.clear();
         view.write_key(&mut self.key);
-        if let Some(index) = self.decided.get(self.key.as_slice()) {
+        if let Some(index) = self.memo.decided.get(self.key.as_slice()) {
             return Ok(*index);
         }
         let reason = evaluate(&self.reading, &view)?;
         let index = self.intern(reason);
-        self.decided.insert(self.key.as_slice().into(), index);
+        self.memo.decided.insert(self.key.as_slice().into(), index);
         Ok(index)
     }
 
     /// Gives the distinct reasons so far, in the order in which they were first reached.
     #[must_use]
     pub fn reasons(&self) -> &[Reason] {
-        &self.reasons
+        &self.memo.reasons
     }
 
     /// Gives how many decisions were not remembered but made.
     #[must_use]
     pub fn decisions(&self) -> u64 {
-        self.decided.len() as u64
+        self.memo.decided.len() as u64
     }
 
     /// Gives one reason by its place.
     #[must_use]
     pub fn reason(&self, index: ReasonIndex) -> &Reason {
-        &self.reasons[index.0 as usize]
+        &self.memo.reasons[index.0 as usize]
     }
 
     fn intern(&mut self, reason: Reason) -> ReasonIndex {
-        if let Some(index) = self.known_reasons.get(&reason) {
+        if let Some(index) = self.memo.known_reasons.get(&reason) {
             return *index;
         }
-        let count = u32::try_from(self.reasons.len());
+        let count = u32::try_from(self.memo.reasons.len());
         let index = ReasonIndex(count.expect("memory ends before four billion reasons"));
-        self.reasons.push(reason.clone());
-        self.known_reasons.insert(reason, index);
+        self.memo.reasons.push(reason.clone());
+        self.memo.known_reasons.insert(reason, index);
         index
     }
 
@@ -115,23 +124,23 @@ impl<'a> Evaluator<'a> {
             let timeline = self.reading.timeline(subscription)?;
             return Ok(self.intern_timeline(timeline));
         }
-        if let Some(number) = self.groups.get(self.key.as_slice()) {
+        if let Some(number) = self.memo.groups.get(self.key.as_slice()) {
             return Ok(*number);
         }
         let timeline = self.reading.timeline(subscription)?;
         let number = self.intern_timeline(timeline);
-        self.groups.insert(self.key.as_slice().into(), number);
+        self.memo.groups.insert(self.key.as_slice().into(), number);
         Ok(number)
     }
 
     fn intern_timeline(&mut self, timeline: Timeline) -> u32 {
-        if let Some(number) = self.known_timelines.get(&timeline) {
+        if let Some(number) = self.memo.known_timelines.get(&timeline) {
             return *number;
         }
-        let count = u32::try_from(self.timelines.len());
+        let count = u32::try_from(self.memo.timelines.len());
         let number = count.expect("memory ends before four billion timelines");
-        self.timelines.push(timeline.clone());
-        self.known_timelines.insert(timeline, number);
+        self.memo.timelines.push(timeline.clone());
+        self.memo.known_timelines.insert(timeline, number);
         number
     }
 

@@ -53,7 +53,7 @@ pub use context::{Activation, Claim, Context, Granted, Journey};
 pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, RestorationDay};
 pub use count::{Clock, Count, Counted, Grace, HourBlock, Unit, UptimeOf, UptimePeriod};
 pub use error::{PolicyError, Refusal};
-pub use evaluator::{Evaluator, IMPACT_LIMIT, ReasonIndex};
+pub use evaluator::{Evaluator, IMPACT_LIMIT, Memo, ReasonIndex};
 pub use fields::{
     Concurrence, Cover, Deadline, Exclusions, ForceMajeure, Grade, Rounding, RoundingPoint,
     Trigger, TriggerMode, VersionSelector,

@@ -36,6 +36,9 @@ pub enum AssessError {
     /// The chunks of a scan are not in number order.
     #[error(transparent)]
     Order(#[from] ristoro_domain::policy::digest::OutOfOrder),
+    /// A worker of a simulation ended without a result.
+    #[error("a part of the simulation ended without a result: try it again")]
+    Worker,
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),

@@ -1,6 +1,9 @@
 //! A whole roster through one policy, without writing: totals, digests, groups, amounts and reasons for nothing.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ristoro_domain::facts::{Segment, Subscription};
 use ristoro_domain::money::{Money, MoneyError};
@@ -9,6 +12,7 @@ use ristoro_domain::policy::{Evaluator, ReasonIndex};
 use ristoro_domain::remedy::Reason;
 use ristoro_domain::totals::Totals;
 use ristoro_runtime::views::Views;
+use tokio::task::JoinSet;
 
 use super::walk::{Basis, Walk, Walked};
 use super::{AssessError, Inputs};
@@ -34,36 +38,97 @@ const PEOPLE_A_READ: u32 = 5_000;
 /// People by group and reason, before the reasons are summed.
 type Groups = BTreeMap<(&'static str, String), BTreeMap<ReasonIndex, u64>>;
 
-/// Decides everyone.
+/// Partitions that no worker has begun, and what those that are through gave.
+struct Walks {
+    views: Views,
+    inputs: Arc<Inputs>,
+    next: AtomicU32,
+}
+
+/// What one worker found in its partitions.
+struct Found {
+    digests: Vec<(u32, [u8; 32])>,
+    simulation: Simulation,
+}
+
+/// Decides everyone, on all cores. Where the caller goes away, the work stops at its next read.
+///
+/// However many people there are, a worker holds one read of them at a time.
 ///
 /// # Errors
 /// `Refused` where the policy refuses a case, `Money` where a sum leaves 64 bits, `Database`.
-pub async fn simulate(views: &Views, inputs: &Inputs) -> Result<Simulation, AssessError> {
-    let mut evaluator = Evaluator::new(&inputs.policy, &inputs.outage);
-    let basis = Basis { pins: &inputs.pins, earlier: &inputs.earlier };
-    let mut simulation = Simulation::default();
-    let (mut people, mut groups) = (BTreeMap::new(), Groups::new());
-    for partition in 0..inputs.pins.roster_offsets.len() {
-        let partition = u32::try_from(partition).expect("partitions are few");
-        let mut walk = Walk::new(partition, &inputs.pins, 0);
-        let mut digest = Digest::new();
-        loop {
-            let mut transaction = views.begin().await?;
-            let walked = walk.next(&mut transaction, &mut evaluator, basis, PEOPLE_A_READ).await?;
-            transaction.rollback().await?;
-            let Some(walked) = walked else { break };
-            for (row, reason) in walked.rows.iter().zip(&walked.reasons) {
-                let remedies = &evaluator.reasons()[reason.0 as usize].remedies;
-                digest
-                    .push(row.number, &canonical(remedies))
-                    .expect("a walk gives ascending numbers");
-            }
-            count(&walked, inputs, &mut people, &mut groups);
-        }
-        simulation.digests.push(digest.finish());
+pub async fn simulate(views: &Views, inputs: &Arc<Inputs>) -> Result<Simulation, AssessError> {
+    let partitions = inputs.pins.roster_offsets.len();
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let walks = Walks { views: views.clone(), inputs: Arc::clone(inputs), next: AtomicU32::new(0) };
+    let walks = Arc::new(walks);
+    // Dropped with the call, the set ends its workers.
+    let mut workers = JoinSet::new();
+    for _ in 0..cores.min(partitions) {
+        let walks = Arc::clone(&walks);
+        workers.spawn(async move { walks.work().await });
     }
-    summarise(&mut simulation, evaluator.reasons(), &people, &groups)?;
+    let mut simulation = Simulation::default();
+    let mut digests = BTreeMap::new();
+    while let Some(found) = workers.join_next().await {
+        let found = found.map_err(|_| AssessError::Worker)??;
+        digests.extend(found.digests);
+        simulation.merge(&found.simulation)?;
+    }
+    simulation.digests = digests.into_values().collect();
     Ok(simulation)
+}
+
+impl Walks {
+    /// Decides partition after partition until all have begun.
+    async fn work(&self) -> Result<Found, AssessError> {
+        let inputs = &*self.inputs;
+        let mut evaluator = Evaluator::new(&inputs.policy, &inputs.outage);
+        let basis = Basis { pins: &inputs.pins, earlier: &inputs.earlier };
+        let mut found = Found { digests: Vec::new(), simulation: Simulation::default() };
+        let (mut people, mut groups) = (BTreeMap::new(), Groups::new());
+        loop {
+            let partition = self.next.fetch_add(1, Ordering::Relaxed);
+            if partition as usize >= inputs.pins.roster_offsets.len() {
+                break;
+            }
+            let mut walk = Walk::new(partition, &inputs.pins, 0);
+            let mut digest = Digest::new();
+            loop {
+                let mut view = self.views.begin().await?;
+                let walked = walk.next(&mut view, &mut evaluator, basis, PEOPLE_A_READ).await?;
+                view.rollback().await?;
+                let Some(walked) = walked else { break };
+                for (row, reason) in walked.rows.iter().zip(&walked.reasons) {
+                    let remedies = &evaluator.reason(*reason).remedies;
+                    digest
+                        .push(row.number, &canonical(remedies))
+                        .expect("a walk gives ascending numbers");
+                }
+                count(&walked, inputs, &mut people, &mut groups);
+            }
+            found.digests.push((partition, digest.finish()));
+        }
+        summarise(&mut found.simulation, evaluator.reasons(), &people, &groups)?;
+        Ok(found)
+    }
+}
+
+impl Simulation {
+    /// Adds what another worker found; digests stay as they are.
+    fn merge(&mut self, other: &Self) -> Result<(), MoneyError> {
+        self.totals.merge(&other.totals)?;
+        for (key, totals) in &other.groups {
+            self.groups.entry(key.clone()).or_default().merge(totals)?;
+        }
+        for (amount, count) in &other.amounts {
+            *self.amounts.entry(*amount).or_default() += count;
+        }
+        for (why, count) in &other.zeros {
+            *self.zeros.entry(why.clone()).or_default() += count;
+        }
+        Ok(())
+    }
 }
 
 fn count(

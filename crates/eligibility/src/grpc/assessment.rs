@@ -1,5 +1,6 @@
 //! `AssessmentService`: simulate, propose, approve and follow.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ristoro_domain::settlement::{Command, Proposal, Settlement, State, Status as Stage};
@@ -123,7 +124,7 @@ impl AssessmentService for Assessments {
         self.views.wait(&edge::min_position(&request.min_position)?, WAIT).await?;
         let mut simulations = Vec::new();
         for policy in &request.policies {
-            let inputs = self.inputs(&request.outage, policy, known_at).await?;
+            let inputs = Arc::new(self.inputs(&request.outage, policy, known_at).await?);
             let simulation = simulate(&self.views, &inputs).await;
             let simulation = simulation.map_err(|error| assess_status(&error))?;
             simulations.push(simulation_message(&inputs, &simulation));
@@ -156,17 +157,22 @@ impl AssessmentService for Assessments {
         let proposal = match self.stored(&assessment).await? {
             Some(row) if row.proposal.outage == outage => row.proposal,
             Some(_) | None => {
-                let inputs = self.inputs(&request.outage, &request.policy, known_at).await?;
+                let inputs =
+                    Arc::new(self.inputs(&request.outage, &request.policy, known_at).await?);
                 let simulation = simulate(&self.views, &inputs).await;
                 let simulation = simulation.map_err(|error| assess_status(&error))?;
                 Proposal {
                     assessment,
                     outage: outage.clone(),
-                    pins: inputs.pins,
+                    pins: inputs.pins.clone(),
                     totals: simulation.totals,
                     digests: simulation.digests,
                     chunk_size,
-                    after_assessments: inputs.earlier.into_iter().map(|e| e.assessment).collect(),
+                    after_assessments: inputs
+                        .earlier
+                        .iter()
+                        .map(|e| e.assessment.clone())
+                        .collect(),
                     proposed_by: principal.name.clone(),
                 }
             }

@@ -129,7 +129,9 @@ pub fn assess_status(error: &AssessError) -> Status {
             refused(ErrorReason::OutageStillOpen)
         }
         AssessError::Refused(_) | AssessError::Money(_) => refused(ErrorReason::PolicyRefuses),
-        AssessError::UnreadablePolicy { .. } | AssessError::Order(_) => status::internal(error),
+        AssessError::UnreadablePolicy { .. } | AssessError::Order(_) | AssessError::Worker => {
+            status::internal(error)
+        }
         AssessError::Database(error) => status::database(error),
     }
 }

@@ -1,8 +1,8 @@
 //! One partition of one approved assessment on its way.
 
 use ristoro_domain::decided::Event;
-use ristoro_domain::policy::Evaluator;
 use ristoro_domain::policy::digest::{Digest, canonical};
+use ristoro_domain::policy::{Evaluator, Memo};
 use ristoro_domain::settlement::Pins;
 use ristoro_domain::time::time_zone_data;
 use ristoro_domain::totals::Totals;
@@ -28,6 +28,8 @@ pub(super) struct OpenScan {
     inputs: Inputs,
     chunk_size: u32,
     walk: Walk,
+    /// What was decided before: few people differ in what a policy can see.
+    memo: Memo,
     digest: Digest,
     totals: Totals,
     done: bool,
@@ -77,6 +79,7 @@ impl OpenScan {
         };
         let mut scan = Self {
             walk: Walk::new(partition, pins, 0),
+            memo: Memo::default(),
             stream,
             inputs,
             chunk_size: row.proposal.chunk_size,
@@ -161,7 +164,8 @@ async fn decide(
     scan: &mut OpenScan,
     view: &mut PgConnection,
 ) -> Result<Vec<ristoro_domain::decided::Chunk>, ScanError> {
-    let mut evaluator = Evaluator::new(&scan.inputs.policy, &scan.inputs.outage);
+    let memo = std::mem::take(&mut scan.memo);
+    let mut evaluator = Evaluator::with_memo(&scan.inputs.policy, &scan.inputs.outage, memo);
     let basis = Basis { pins: &scan.inputs.pins, earlier: &scan.inputs.earlier };
     let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
     while chunks.len() < CHUNKS_AN_APPEND {
@@ -169,6 +173,7 @@ async fn decide(
         let Some(walked) = walked else { break };
         chunks.push(walked.chunk(&evaluator));
     }
+    scan.memo = evaluator.into_memo();
     Ok(chunks)
 }
 

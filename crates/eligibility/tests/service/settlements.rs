@@ -1,7 +1,11 @@
 //! From a proposal to decided people: two persons, one scan at a time, the digest that was approved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ristoro_eligibility::assess::Inputs;
+use ristoro_eligibility::assess::inputs::PolicyName;
+use ristoro_eligibility::assess::simulate::simulate;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
 use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServiceClient;
@@ -163,5 +167,34 @@ async fn the_proposer_cannot_approve_and_an_unknown_outage_is_told() {
     };
     let refused = client.simulate_assessment(as_anna(request)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulation_ends_when_its_caller_goes_away() {
+    let running = ready(3).await;
+    let views = running.service.views();
+    let mut view = views.begin().await.unwrap();
+    let policy = PolicyName { policy: "agcom-347-18".to_owned(), version: None };
+    let count = running.service.log().partition_count();
+    let inputs = Inputs::now(&mut view, "o1", &policy, None, count).await.unwrap();
+    view.rollback().await.unwrap();
+    let inputs = Arc::new(inputs);
+    assert_eq!(simulate(&views, &inputs).await.unwrap().totals.entitled, 3);
+
+    // As a switch would: nobody can begin to read while this is held.
+    let mut gate = running.service.pool().begin().await.unwrap();
+    let lock = "select pg_advisory_xact_lock(hashtextextended('ristoro views:eligibility', 0))";
+    sqlx::query(lock).execute(&mut *gate).await.unwrap();
+    let patience = Duration::from_millis(50);
+    assert!(tokio::time::timeout(patience, simulate(&views, &inputs)).await.is_err());
+    // Only workers that have ended have let go of what they decide on.
+    let all_gone = async {
+        while Arc::strong_count(&inputs) > 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all_gone).await.unwrap();
+    gate.rollback().await.unwrap();
     running.end().await;
 }
