@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ristoro_log::acceptance::payload_hash;
-use ristoro_log::{Envelope, Heads, LogError, Position, Record, StreamHead, Topic, Verdict};
+use ristoro_log::{Cause, Envelope, Heads, LogError, Position, Record, StreamHead, Topic, Verdict};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -105,8 +105,11 @@ impl Known {
         } else {
             *judgement.voids.entry(verdict_text(verdict)).or_default() += 1;
         }
-        // A copy is void either way; but whoever wrote other bytes under the same id derives wrongly.
-        if verdict == Verdict::Duplicate
+        // A copy is void either way; but whoever derived other bytes from the same cause derives wrongly. A command that
+        // is sent again may well say another time than before, and only what came first counts.
+        let derived = matches!(envelope.cause, Cause::Log(_));
+        if derived
+            && verdict == Verdict::Duplicate
             && self.hashes.get(&envelope.stream) != Some(&payload_hash(&envelope.payload))
         {
             judgement.altered.push(record.position);

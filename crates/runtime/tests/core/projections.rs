@@ -1,7 +1,7 @@
 //! Rows and positions move together, whoever folds, and on the remembered log only.
 
 use ristoro_log::memory::MemoryLog;
-use ristoro_log::{EventLog, LogError, Topic};
+use ristoro_log::{Cause, EventLog, LogError, Position, Topic};
 use ristoro_runtime::config::LeaseMode;
 use ristoro_runtime::service::{Settings, StartError};
 use ristoro_runtime::views;
@@ -58,23 +58,28 @@ async fn records_that_do_not_count_change_nothing_and_are_counted() {
     let log = EventLog::Memory(memory.clone());
     let mut producer = Producer::default();
     let first = producer.added("a", 1);
-    let second = producer.added("a", 1);
+    let other = ristoro_proto::wire::Wire::encode(&super::counter::Added { amount: 9 });
+    // A command that is sent again may say something else, such as a later time: that alarms nobody.
+    let mut again = first.clone();
+    again.envelope.payload = other.clone();
+    let mut second = producer.added("a", 1);
+    let cause = Position { topic: Topic::Outage, partition: 0, offset: 1 };
+    second.envelope.cause = Cause::Log(cause);
     let mut altered = second.clone();
-    altered.envelope.payload =
-        ristoro_proto::wire::Wire::encode(&super::counter::Added { amount: 9 });
+    altered.envelope.payload = other;
     let mut conflict = second.clone();
     conflict.envelope.event_id = Uuid::new_v4();
     let mut gap = second.clone();
     gap.envelope.version = 7;
-    memory.append_now(&[first, second.clone(), second, altered, conflict, gap]).unwrap();
+    memory.append_now(&[first, again, second.clone(), second, altered, conflict, gap]).unwrap();
     let service = start(projections_only(), &database.pool, &log).await;
-    until(&database.pool, VOIDS, 4).await;
+    until(&database.pool, VOIDS, 5).await;
     let of = |reason: &str| {
         format!(
             "select coalesce(sum(records), 0)::bigint from counter.void_count where reason = '{reason}'"
         )
     };
-    assert_eq!(number(&database.pool, &of("duplicate")).await, 2);
+    assert_eq!(number(&database.pool, &of("duplicate")).await, 3);
     assert_eq!(number(&database.pool, &of("conflict")).await, 1);
     assert_eq!(number(&database.pool, &of("gap")).await, 1);
     assert_eq!(number(&database.pool, SUM).await, 2);
