@@ -39,6 +39,12 @@ impl Images {
     }
 }
 
+/// Removes our image, so that the engine does not keep one of each run.
+pub fn remove(engine: &Engine) -> Result<()> {
+    output(&mut engine.docker(BUILD_BOUND, &["image", "rm", "--force", IMAGE]), "docker image rm")
+        .map(|_| ())
+}
+
 /// Builds the program as deploy/image/Dockerfile says, but without optimization, which takes a third of the time.
 fn static_binary() -> Result<PathBuf> {
     let version = output(&mut bounded(BUILD_BOUND, "rustc", &["-vV"]), "rustc")?;

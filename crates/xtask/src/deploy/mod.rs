@@ -60,6 +60,7 @@ pub fn test() -> Result<bool> {
         system.print_logs();
     }
     system.down()?;
+    images::remove(&engine)?;
     clock.tell("everything is down again");
     result.map(|()| true)
 }

@@ -119,7 +119,9 @@ impl<'a> System<'a> {
     fn compose(&self, bound: Duration, arguments: &[&str]) -> Command {
         let file = root().join("docker-compose.yml").display().to_string();
         let mut command = self.engine.docker(bound, &["compose", "--file", &file]);
-        command.args(["--project-name", PROJECT, "--progress", "quiet"]).args(arguments);
+        command
+            .args(["--project-name", PROJECT, "--progress", "quiet", "--ansi", "never"])
+            .args(arguments);
         command.env("RISTORO_IMAGE", IMAGE).env("RISTORO_POSTGRES_PASSWORD", PASSWORD);
         command.env("RISTORO_PRINCIPALS", &self.principals);
         command.env("RISTORO_TAKEOVER_AFTER_SECONDS", TAKEOVER);
