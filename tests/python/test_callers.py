@@ -73,16 +73,18 @@ class Deadlines(StackTest):
             self.assertEqual(caught.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
 
     def test_a_deadline_reaches_the_server(self):
-        # Sent by hand, so that this end waits longer than the server may take.
-        metadata = as_("ada") + (("grpc-timeout", "1u"),)
-        self.refused(
+        # Sent by hand, so that this end waits longer; the server would wait seconds for a position that nobody reaches.
+        metadata = as_("ada") + (("grpc-timeout", "200m"),)
+        request = outage.ListOutagesRequest(min_position="ristoro.outage.v1/0/999999")
+        refusal = self.refused(
             grpc.StatusCode.DEADLINE_EXCEEDED,
             "DEADLINE_EXCEEDED",
             OUTAGES.ListOutages,
-            outage.ListOutagesRequest(),
+            request,
             metadata=metadata,
             timeout=None,
         )
+        self.assertIn("the same request_id", refusal.message)
 
     def test_a_command_that_missed_its_deadline_is_sent_again(self):
         name = unique("late")
