@@ -76,15 +76,24 @@ pub fn print_table(rows: &[Value], columns: Columns<'_>) -> Result<()> {
     if rows.is_empty() {
         return line("none");
     }
-    let figures = |path: &str| rows.iter().any(|row| is_figure(at(row, path)));
-    let columns: Vec<_> =
-        columns.iter().map(|(header, path)| (*header, *path, figures(path))).collect();
-    let mut table = table(&[]);
-    table.set_header(columns.iter().map(|(header, _, figure)| cell(header, *figure)));
-    for row in rows {
-        table.add_row(columns.iter().map(|(_, path, figure)| cell(&text(at(row, path)), *figure)));
+    line(&written(rows, columns))
+}
+
+/// Writes a table; a column that holds nothing is left out, since terminals are narrow.
+fn written(rows: &[Value], columns: Columns<'_>) -> String {
+    let values = |path| rows.iter().map(move |row| at(row, path));
+    let mut shown = Vec::new();
+    for (header, path) in columns {
+        if values(path).any(|value| !text(value).is_empty()) {
+            shown.push((*header, *path, values(path).any(is_figure)));
+        }
     }
-    line(&table.trim_fmt())
+    let mut table = table(&[]);
+    table.set_header(shown.iter().map(|(header, _, figure)| cell(header, *figure)));
+    for row in rows {
+        table.add_row(shown.iter().map(|(_, path, figure)| cell(&text(at(row, path)), *figure)));
+    }
+    table.trim_fmt()
 }
 
 /// Prints a line; nobody reading any more is an error that `main` knows.
@@ -160,6 +169,20 @@ mod tests {
         ] {
             assert_eq!(text(&value), expected);
         }
+    }
+
+    #[test]
+    fn a_table_has_figures_to_the_right_and_no_empty_columns() {
+        let amount = |text: &str| json!({"amount": text, "currency": "EUR"});
+        let rows = [
+            json!({"name": "a", "sum": amount("1.00"), "note": null}),
+            json!({"name": "b", "sum": amount("100.00"), "note": ""}),
+        ];
+        let table = written(&rows, &[("thing", "name"), ("note", "note"), ("sum", "sum")]);
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0].trim(), "thing          sum");
+        assert_eq!(lines[2].trim(), "a         1.00 EUR");
+        assert_eq!(lines[3].trim(), "b       100.00 EUR");
     }
 
     #[test]

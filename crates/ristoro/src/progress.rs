@@ -53,7 +53,7 @@ impl Progress {
 }
 
 fn bar(what: &str) -> ProgressBar {
-    let template = "  {msg}  {bar:40} {pos} of {len}, {per_sec}, {eta} left";
+    let template = "  {msg}  {wide_bar} {pos} of {len}, {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template of the bar is right");
     ProgressBar::new(0).with_style(style).with_message(what.to_owned())
 }

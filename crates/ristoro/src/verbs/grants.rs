@@ -36,6 +36,7 @@ pub struct Grants {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Writes grants that nobody has, one JSON object a line, until there are no more
+    #[command(after_help = "Example: ristoro grants pull --assessment 0f0e... > grants.ndjson")]
     Pull {
         /// The assessment
         #[arg(long)]
@@ -48,6 +49,7 @@ enum Verb {
         lease_seconds: u32,
     },
     /// Reports which grants were made, and which could not be
+    #[command(after_help = "Example: ristoro grants report --assessment 0f0e... grants.ndjson")]
     Report {
         /// The assessment
         #[arg(long)]

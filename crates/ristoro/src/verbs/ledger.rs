@@ -29,16 +29,21 @@ pub struct Ledger {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Compares the control accounts with what was ordered, paid and given; exits with 1 where they differ
+    #[command(after_help = "Example: ristoro ledger check")]
     Check,
     /// Shows the balance of one account, or of all
+    #[command(after_help = "Example: ristoro ledger balance payable-transfer")]
     Balance {
         /// The account, such as payable-transfer; all unless given
         account: Option<String>,
     },
     /// Lists postings by partition, in the order of the log
+    #[command(
+        after_help = "Example: ristoro ledger postings --account compensation-expense --limit 20"
+    )]
     Postings {
         /// Only those of this account
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         account: String,
         /// Only those of this assessment
         #[arg(long)]

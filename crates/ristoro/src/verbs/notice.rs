@@ -31,6 +31,7 @@ pub struct Notices {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Lists the notices of an assessment
+    #[command(after_help = "Example: ristoro notice list --assessment 0f0e... --state unknown")]
     List {
         /// The assessment; `ristoro assessment list` names them
         #[arg(long)]
@@ -42,19 +43,24 @@ enum Verb {
         paging: Paging,
     },
     /// Shows how far one notice is
+    #[command(after_help = "Example: ristoro notice get assessments/0f0e.../notices/lm-17")]
     Get {
         /// assessments/ASSESSMENT/notices/SUBSCRIPTION
         name: String,
     },
     /// Shows what a notice says, without sending it
+    #[command(
+        after_help = "Example: ristoro notice preview assessments/0f0e.../notices/lm-17 --language de"
+    )]
     Preview {
         /// assessments/ASSESSMENT/notices/SUBSCRIPTION
         name: String,
         /// The language: it, en or de; the reader's own unless given
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         language: String,
     },
     /// Sends a notice again that did not arrive, or of which nobody knows
+    #[command(after_help = "Example: ristoro notice retry assessments/0f0e.../notices/lm-17")]
     Retry {
         /// assessments/ASSESSMENT/notices/SUBSCRIPTION
         name: String,
@@ -65,6 +71,9 @@ enum Verb {
         sending: Sending,
     },
     /// States that a notice came back
+    #[command(
+        after_help = "Example: ristoro notice bounce assessments/0f0e.../notices/lm-17 --status-code 5.1.1"
+    )]
     Bounce {
         /// assessments/ASSESSMENT/notices/SUBSCRIPTION
         name: String,
@@ -78,6 +87,9 @@ enum Verb {
         sending: Sending,
     },
     /// States that nobody is to write to a subscriber any more; that is final
+    #[command(
+        after_help = "Example: ristoro notice suppress p-17 --note \"asked not to be written to\""
+    )]
     Suppress {
         /// The subscriber
         subscriber: String,

@@ -26,6 +26,7 @@ pub struct Outage {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Prints the outages that a feed file tells of, one JSON object a line
+    #[command(after_help = "Example: ristoro outage derive --format google-cloud incidents.json")]
     Derive {
         #[command(flatten)]
         feed: FeedFile,

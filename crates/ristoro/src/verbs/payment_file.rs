@@ -36,8 +36,12 @@ pub struct PaymentFiles {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Begins a file and waits until all it pays is reserved
+    #[command(
+        after_help = "Example: ristoro payment-file create --execution-date 2026-12-01 --debtor-name \"Italiaonline S.p.A.\" --debtor-iban IT60X0542811101000000123456"
+    )]
     Create(Create),
     /// Approves what was reserved; never by who created it
+    #[command(after_help = "Example: ristoro payment-file approve 77d0... --digest 9a41...")]
     Approve {
         /// The file
         file: String,
@@ -48,6 +52,7 @@ enum Verb {
         sending: Sending,
     },
     /// Sends an approved file to the bank
+    #[command(after_help = "Example: ristoro payment-file submit 77d0...")]
     Submit {
         /// The file
         file: String,
@@ -55,6 +60,9 @@ enum Verb {
         sending: Sending,
     },
     /// Calls a file off and frees its payouts; never after it was submitted
+    #[command(
+        after_help = "Example: ristoro payment-file cancel 77d0... --note \"the wrong account pays\""
+    )]
     Cancel {
         /// The file
         file: String,
@@ -65,13 +73,16 @@ enum Verb {
         sending: Sending,
     },
     /// Shows one file
+    #[command(after_help = "Example: ristoro payment-file get 77d0...")]
     Get {
         /// The file
         file: String,
     },
     /// Lists files, the newest last
+    #[command(after_help = "Example: ristoro payment-file list")]
     List(Paging),
     /// Writes the bytes of a submitted file, after a look at their digest
+    #[command(after_help = "Example: ristoro payment-file download 77d0... --to transfers.xml")]
     Download {
         /// The file
         file: String,
@@ -99,13 +110,13 @@ struct Create {
     #[arg(long)]
     debtor_iban: String,
     /// The identifier of the bank of who pays
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     debtor_bic: String,
     /// The town of who pays; needed for banks outside the European Economic Area
-    #[arg(long, default_value = "", requires = "debtor_country")]
+    #[arg(long, default_value = "", hide_default_value = true, requires = "debtor_country")]
     debtor_town: String,
     /// The country of the town, such as IT
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     debtor_country: String,
     /// Does not wait until the file is full
     #[arg(long)]

@@ -33,6 +33,9 @@ pub struct Payout {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Lists the payouts of an assessment, a line for each thing that is given
+    #[command(
+        after_help = "Example: ristoro payout list --assessment 0f0e... --channel transfer --state released"
+    )]
     List {
         /// The assessment; `ristoro assessment list` names them
         #[arg(long)]
@@ -47,29 +50,42 @@ enum Verb {
         paging: Paging,
     },
     /// Shows one payout
+    #[command(after_help = "Example: ristoro payout get assessments/0f0e.../payouts/lm-17")]
     Get {
         /// assessments/ASSESSMENT/payouts/SUBSCRIPTION
         name: String,
     },
     /// Holds back what one subscription gets, until it is released
+    #[command(
+        after_help = "Example: ristoro payout hold assessments/0f0e.../payouts/lm-17 --note \"under review\""
+    )]
     Hold(Noted),
     /// Lets a held payout go on
+    #[command(
+        after_help = "Example: ristoro payout release assessments/0f0e.../payouts/lm-17 --note \"the account is right\""
+    )]
     Release(Noted),
     /// Tries a rejected or returned transfer or a failed grant again
+    #[command(after_help = "Example: ristoro payout retry assessments/0f0e.../payouts/lm-17")]
     Retry {
         /// assessments/ASSESSMENT/payouts/SUBSCRIPTION
         name: String,
         /// The etag that was seen: refused if something happened since
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         etag: String,
         #[command(flatten)]
         sending: Sending,
     },
     /// Stops everything that moves money or grants
+    #[command(after_help = "Example: ristoro payout stop --note \"a wrong file is at the bank\"")]
     Stop(Switch),
     /// Lets money and grants move again
+    #[command(after_help = "Example: ristoro payout resume --note \"settled with the bank\"")]
     Resume(Switch),
     /// Gives the invoice credits of an assessment to invoicing, each once
+    #[command(
+        after_help = "Example: ristoro payout export-credits --assessment 0f0e... --output ndjson > credits.ndjson"
+    )]
     ExportCredits {
         /// The assessment
         #[arg(long)]
@@ -84,9 +100,6 @@ enum Verb {
 
 /// A payout, and why something is done to it.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example: ristoro payout hold assessments/0f0e.../payouts/lm-17 --note \"under review\""
-)]
 struct Noted {
     /// assessments/ASSESSMENT/payouts/SUBSCRIPTION
     name: String,
@@ -94,7 +107,7 @@ struct Noted {
     #[arg(long)]
     note: String,
     /// The etag that was seen: refused if something happened since
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     etag: String,
     #[command(flatten)]
     sending: Sending,

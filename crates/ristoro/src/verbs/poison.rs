@@ -31,13 +31,18 @@ pub struct PoisonRecords {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Lists the consumers that stand still; exits with 1 where there are some
+    #[command(after_help = "Example: ristoro poison list")]
     List(Paging),
     /// Shows what stands still at one record
+    #[command(after_help = "Example: ristoro poison show ristoro.payout.v1/3/812")]
     Show {
         /// The record, TOPIC/PARTITION/OFFSET
         position: String,
     },
     /// Proposes to skip a record, or, with the digest of another person's proposal, approves it
+    #[command(
+        after_help = "Example: ristoro poison skip ristoro.payout.v1/3/812 --consumers payout.ledger --reason \"written by a broken build\""
+    )]
     Skip(Skip),
 }
 
@@ -52,7 +57,7 @@ struct Skip {
     #[arg(long)]
     reason: String,
     /// The digest of the proposal that is approved; proposes unless given
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     digest: String,
     #[command(flatten)]
     sending: Sending,

@@ -34,25 +34,31 @@ pub struct Projections {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Lists the schemas of all services with how far each has come
+    #[command(after_help = "Example: ristoro projection list")]
     List,
     /// Builds tables anew beside the live ones, waits for them, checks them and switches to them
     Rebuild(Rebuild),
     /// Follows a schema that is being built until it can be switched to
+    #[command(after_help = "Example: ristoro projection watch projections/payout/schemas/2")]
     Watch {
         /// projections/SERVICE/schemas/NUMBER
         name: String,
     },
     /// Makes another schema the live one; the old one is fed on, so that switching back loses nothing
+    #[command(
+        after_help = "Example: ristoro projection switch projections/payout/schemas/2 --live projections/payout/schemas/1"
+    )]
     Switch {
         /// projections/SERVICE/schemas/NUMBER
         name: String,
         /// The schema that is believed to be live: refused if another is
-        #[arg(long, default_value = "")]
+        #[arg(long, default_value = "", hide_default_value = true)]
         live: String,
         #[command(flatten)]
         sending: Sending,
     },
     /// Removes a schema that is not live, with all its tables
+    #[command(after_help = "Example: ristoro projection drop projections/payout/schemas/1")]
     Drop {
         /// projections/SERVICE/schemas/NUMBER
         name: String,

@@ -29,6 +29,9 @@ pub struct Signals {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Submits the signals of a feed file; outages are derived from them as they come in
+    #[command(
+        after_help = "Example: ristoro signals submit --feed google-cloud --format google-cloud incidents.json"
+    )]
     Submit {
         /// The feed's name
         #[arg(long)]

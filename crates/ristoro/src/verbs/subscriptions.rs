@@ -36,6 +36,7 @@ pub struct Subscriptions {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Writes a generated roster as CSV: the same for the same seed
+    #[command(after_help = "Example: ristoro subscriptions generate --subscriptions 1000 --seed 7 roster.csv")]
     Generate {
         /// How many subscriptions
         #[arg(long, default_value_t = 20_000)]
@@ -47,6 +48,7 @@ enum Verb {
         file: PathBuf,
     },
     /// Imports a CSV file; rows that cannot be taken are told by line and column
+    #[command(after_help = "Example: ristoro subscriptions import roster.csv --output json")]
     Import {
         #[command(flatten)]
         connection: Connection,
