@@ -154,6 +154,12 @@ pub(crate) async fn registered(
     Ok(all)
 }
 
+/// Gives the number of the schema that the views show.
+pub(crate) async fn live(pool: &PgPool, control: &SchemaName) -> Result<i32, sqlx::Error> {
+    let statement = format!("select number from {control}.projection_schema where state = 'live'");
+    sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(pool).await
+}
+
 /// Finds the schema that an earlier call with the same request id made; the search path is control's.
 pub(crate) async fn requested(
     connection: &mut PgConnection,

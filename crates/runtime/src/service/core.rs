@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::poison::SKIPS;
 use crate::position::{Board, WaitError};
 use crate::schema::ServiceName;
+use crate::schema::register::live;
 use crate::service::Settings;
 use crate::telemetry::Telemetry;
 
@@ -52,8 +53,17 @@ impl Core {
         deadline: Instant,
     ) -> Result<(), WaitError> {
         let Some(consumers) = self.tables.get(&position.topic) else { return Ok(()) };
-        // A switch makes a schema live that has come at least as far, so an old number does no harm.
-        let schema = self.service.physical(*self.live.borrow());
-        self.board.wait(&self.pool, &schema, consumers, position, deadline).await
+        loop {
+            let waited_for = *self.live.borrow();
+            let schema = self.service.physical(waited_for);
+            self.board.wait(&self.pool, &schema, consumers, position, deadline).await?;
+            // The views may show another schema since a switch that this process has not noticed. It had come as far
+            // as the old one then, and need not have come as far as that one is now.
+            let live = live(&self.pool, &self.service.control()).await?;
+            if live == waited_for {
+                return Ok(());
+            }
+            self.live.send_replace(live);
+        }
     }
 }
