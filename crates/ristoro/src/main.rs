@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod output;
 mod progress;
+mod simulation;
 mod values;
 mod verbs;
 
@@ -25,7 +26,13 @@ It plays a case and prints how to call what it started; the verbs find it by RIS
 Exit codes: 0 done, 1 the answer is no or the call was refused, 2 usage, 69 a service does not answer, 78 configuration")]
 struct Arguments {
     /// The form of the result: a table on a terminal and JSON elsewhere unless given
-    #[arg(long, global = true, value_name = "table|json|ndjson", hide_possible_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "table|json|ndjson",
+        hide_possible_values = true,
+        display_order = 1000
+    )]
     output: Option<Output>,
     #[command(subcommand)]
     verb: Verb,
@@ -164,4 +171,34 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
     let status = error.chain().find_map(|cause| cause.downcast_ref::<tonic::Status>());
     if status.is_some_and(|status| status.code() == tonic::Code::Unavailable) { 69 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Gives all verbs that do something, with their full names.
+    fn leaves(command: &clap::Command, name: &str, found: &mut Vec<(String, bool)>) {
+        let mut verbs = command.get_subcommands().filter(|one| one.get_name() != "help").peekable();
+        if verbs.peek().is_none() {
+            found.push((name.to_owned(), command.get_after_help().is_some()));
+        }
+        for verb in verbs {
+            leaves(verb, &format!("{name} {}", verb.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn every_verb_has_an_example() {
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        let mut found = Vec::new();
+        leaves(&command, "ristoro", &mut found);
+        assert!(found.len() > 40, "only {} verbs are looked at", found.len());
+        let without: Vec<_> =
+            found.iter().filter(|(_, has)| !has).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(without, Vec::<&str>::new());
+    }
 }

@@ -1,5 +1,7 @@
 //! `ristoro assessment`: simulate, propose, approve and follow.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use ristoro_domain::money::{Currency, Money};
@@ -14,9 +16,9 @@ use tonic::transport::Channel;
 use crate::Answer;
 use crate::call::{Paging, Sending, done, name, outcome};
 use crate::client::{Caller, Connection, Service, request_id};
-use crate::output::{Output, print_list, print_one, table};
+use crate::output::{Output, print_list, print_one};
 use crate::progress::Progress;
-use crate::values;
+use crate::{simulation, values};
 
 /// Works on assessments.
 #[derive(Debug, Args)]
@@ -35,6 +37,7 @@ pub struct Assessment {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Lists assessments
+    #[command(after_help = "Example: ristoro assessment list --outage libero-2023-01")]
     List {
         /// Only those of this outage
         #[arg(long)]
@@ -43,11 +46,13 @@ enum Verb {
         paging: Paging,
     },
     /// Shows one assessment
+    #[command(after_help = "Example: ristoro assessment get 0f0e...")]
     Get {
         /// The assessment
         assessment: String,
     },
     /// Shows side by side what policies would give, and writes nothing
+    #[command(after_help = "Example: ristoro assessment simulate --outage libero-2023-01 --policies libero-2023,agcom-347-18")]
     Simulate {
         /// The outage's id
         #[arg(long)]
@@ -55,8 +60,12 @@ enum Verb {
         /// Policies by id, separated by commas
         #[arg(long, value_delimiter = ',', required = true)]
         policies: Vec<String>,
+        /// Writes the distributions of amounts as a picture, in SVG
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
     },
     /// Proposes an assessment
+    #[command(after_help = "Example: ristoro assessment propose --outage libero-2023-01 --policy libero-2023")]
     Propose {
         /// The outage's id
         #[arg(long)]
@@ -66,6 +75,7 @@ enum Verb {
         policy: String,
     },
     /// Approves a proposal of somebody else
+    #[command(after_help = "Example: ristoro assessment approve 0f0e... --digest 9a41... --cap 30000.00")]
     Approve {
         /// The assessment
         assessment: String,
@@ -82,6 +92,7 @@ enum Verb {
         sending: Sending,
     },
     /// Follows an assessment until it ends; exits with 1 where it is not completed
+    #[command(after_help = "Example: ristoro assessment watch 0f0e...")]
     Watch {
         /// The assessment
         assessment: String,
@@ -111,12 +122,17 @@ impl Assessment {
                 print_list(output, &found.iter().map(value).collect::<Vec<_>>(), &columns)?;
             }
             Verb::Get { assessment } => print(output, &get(&caller, &assessment).await?)?,
-            Verb::Simulate { outage, policies } => {
+            Verb::Simulate { outage, policies, svg } => {
                 let simulations = simulate(&caller, &outage, &policies).await?;
+                if let Some(file) = svg {
+                    let picture = simulation::svg(&simulations);
+                    std::fs::write(&file, picture)
+                        .with_context(|| format!("{} cannot be written", file.display()))?;
+                }
                 if output == Output::Table {
-                    print_simulations(&simulations);
+                    simulation::print(&simulations);
                 } else {
-                    let values: Vec<_> = simulations.iter().map(simulation_value).collect();
+                    let values: Vec<_> = simulations.iter().map(simulation::value).collect();
                     print_list(output, &values, &[])?;
                 }
             }
@@ -211,23 +227,6 @@ fn value(assessment: &api::Assessment) -> Value {
     })
 }
 
-fn simulation_value(simulation: &api::Simulation) -> Value {
-    let group = |group: &api::SimulationGroup| {
-        let totals = values::totals(group.totals.as_ref());
-        json!({"by": group.dimension, "group": group.value, "totals": totals})
-    };
-    let bucket = |bucket: &api::AmountBucket| json!({"amount": values::money(bucket.amount.as_ref()), "people": bucket.count});
-    let zero = |zero: &api::ZeroReason| json!({"reason": zero.reason, "people": zero.count});
-    json!({
-        "policy": simulation.policy,
-        "totals": values::totals(simulation.totals.as_ref()),
-        "digest": simulation.digest,
-        "groups": simulation.groups.iter().map(group).collect::<Vec<_>>(),
-        "amounts": simulation.amounts.iter().map(bucket).collect::<Vec<_>>(),
-        "zeros": simulation.zeros.iter().map(zero).collect::<Vec<_>>(),
-    })
-}
-
 /// Asks what policies would give.
 pub async fn simulate(
     caller: &Caller,
@@ -294,28 +293,4 @@ pub fn totals_text(totals: Option<&Totals>) -> String {
         text.push_str(&format!("; {} {what} to {}", key.kind.name(), sum.count));
     }
     text
-}
-
-/// Prints simulations side by side: totals, people by plan, and the distribution of amounts.
-pub fn print_simulations(simulations: &[api::Simulation]) {
-    for simulation in simulations {
-        println!("{}\n  {}", simulation.policy, totals_text(simulation.totals.as_ref()));
-        let mut groups = table(&["by", "group", "gives"]);
-        for group in &simulation.groups {
-            let totals = totals_text(group.totals.as_ref());
-            groups.add_row([group.dimension.as_str(), group.value.as_str(), totals.as_str()]);
-        }
-        println!("{groups}");
-        let most = simulation.amounts.iter().map(|bucket| bucket.count).max().unwrap_or(1);
-        for bucket in &simulation.amounts {
-            let amount = ristoro_runtime::edge::money("amount", bucket.amount.as_ref());
-            let amount = amount.map_or_else(|_| String::new(), |money| money.to_string());
-            let bar = usize::try_from(bucket.count * 40 / most).unwrap_or(40).max(1);
-            println!("  {amount:>14}  {:<40}  {} people", "#".repeat(bar), bucket.count);
-        }
-        for zero in &simulation.zeros {
-            println!("  nothing because of {}: {} people", zero.reason, zero.count);
-        }
-        println!();
-    }
 }

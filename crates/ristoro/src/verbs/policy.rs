@@ -26,10 +26,11 @@ pub struct Policy {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Says what is wrong with a policy file, with line, column and cure
+    /// Says what is wrong with policy files, with line, column and cure; and whether versions overlap
     Check {
-        /// The policy file
-        file: PathBuf,
+        /// The policy files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
     },
     /// Applies policies to a case or a list of cases
     Assess {
@@ -48,7 +49,7 @@ impl Policy {
     /// Runs the verb.
     pub fn run(self, output: Output) -> Result<Answer> {
         match self.verb {
-            Verb::Check { file } => check(&file, output),
+            Verb::Check { files } => check_all(&files, output),
             Verb::Assess { policy, case } => assess(&policy, &case, output),
             Verb::List => list(output),
         }
@@ -59,7 +60,31 @@ fn read(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-fn check(file: &Path, output: Output) -> Result<Answer> {
+fn check_all(files: &[PathBuf], output: Output) -> Result<Answer> {
+    let (mut found, mut good) = (Vec::new(), true);
+    for file in files {
+        match check(file, output)? {
+            Some(policy) => found.push((file, policy)),
+            None => good = false,
+        }
+    }
+    for (place, (file, policy)) in found.iter().enumerate() {
+        for (other, before) in found[..place].iter().filter(|(_, one)| one.overlaps(policy)) {
+            good = false;
+            let (id, version, earlier) = (policy.id(), policy.version(), before.version());
+            eprintln!(
+                "{}: version {version} of {id} is in force together with version {earlier} of {}; \
+                 end one with valid_to where the other begins",
+                file.display(),
+                other.display()
+            );
+        }
+    }
+    Ok(if good { Answer::Yes } else { Answer::No })
+}
+
+/// Checks one file; gives the policy where nothing is wrong.
+fn check(file: &Path, output: Output) -> Result<Option<policy::Policy>> {
     let shown = file.display().to_string();
     match policy::Policy::parse(&shown, &read(file)?) {
         Ok(found) => {
@@ -70,11 +95,11 @@ fn check(file: &Path, output: Output) -> Result<Answer> {
                 let value = json!({"file": shown, "id": id, "version": version, "complete": true});
                 print_one(output, &value)?;
             }
-            Ok(Answer::Yes)
+            Ok(Some(found))
         }
         Err(errors) => {
             errors.iter().for_each(|error| eprintln!("{error}"));
-            Ok(Answer::No)
+            Ok(None)
         }
     }
 }
