@@ -224,29 +224,29 @@ async fn rows_of(
     let creation = &row.creation;
     let chunk = standing::at(view, &place.assessment, partition, place.chunk).await?;
     let Some(chunk) = chunk else { return Ok(Vec::new()) };
-    let numbers = chunk.standing.orders.columns.numbers();
-    let roster_offset = creation.roster_offsets.get(partition as usize).copied().unwrap_or(0);
-    let accounts = account::accounts(view, numbers, roster_offset).await?;
     let sum = |source| ReserveError::Sum {
         assessment: place.assessment.clone(),
         chunk: place.chunk,
         source,
     };
-    let mut rows = Vec::new();
-    for number in numbers {
-        if rows.len() as u64 >= room {
-            break;
-        }
-        let free = chunk.standing.transferable(*number).map_err(sum)?;
-        let (Some((money, attempt)), Some(account)) = (free, accounts.get(number)) else {
-            continue;
-        };
-        let reserved = ReservedRow { number: *number, amount_minor: money.minor, attempt };
-        let fits = money.currency == creation.currency
-            && is_payable(creation, &place.assessment, &reserved, account);
-        if fits {
-            rows.push(reserved);
-        }
+    let mut free = Vec::new();
+    for number in chunk.standing.orders.columns.numbers() {
+        let found = chunk.standing.transferable(*number).map_err(sum)?;
+        let ours = found.filter(|(money, _)| money.currency == creation.currency);
+        free.extend(ours.map(|(money, attempt)| ReservedRow {
+            number: *number,
+            amount_minor: money.minor,
+            attempt,
+        }));
     }
-    Ok(rows)
+    // Few of a chunk are paid by transfer: accounts are looked up for these alone.
+    let numbers: Vec<u64> = free.iter().map(|one| one.number).collect();
+    let roster_offset = creation.roster_offsets.get(partition as usize).copied().unwrap_or(0);
+    let accounts = account::accounts(view, &numbers, roster_offset).await?;
+    let payable = |one: &ReservedRow| {
+        let account = accounts.get(&one.number);
+        account.is_some_and(|account| is_payable(creation, &place.assessment, one, account))
+    };
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    Ok(free.into_iter().filter(payable).take(room).collect())
 }

@@ -56,7 +56,7 @@ impl Notices {
         Ok(Self { caller: caller.clone(), assessments, total })
     }
 
-    /// Counts the notices by state, page by page.
+    /// Counts the notices by state.
     pub async fn count(&self) -> Result<States> {
         let counts = self.assessments.iter().map(|assessment| self.count_of(assessment));
         let mut states = States::new();
@@ -67,29 +67,66 @@ impl Notices {
     }
 
     async fn count_of(&self, assessment: &str) -> Result<States> {
+        let mut states = States::new();
+        let every = NoticeState::Unspecified;
+        self.walk((assessment, every, PAGE), |notice| {
+            *states.entry(notice.state()).or_default() += 1;
+            true
+        })
+        .await?;
+        Ok(states)
+    }
+
+    /// Tells whether any notice is in one of these states.
+    pub async fn any(&self, wished: &[NoticeState]) -> Result<bool> {
+        for assessment in &self.assessments {
+            for state in wished {
+                let mut found = false;
+                self.walk((assessment, *state, 1), |_| {
+                    found = true;
+                    false
+                })
+                .await?;
+                if found {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gives the notices of an assessment in a state to `look`, page by page, as long as it says so.
+    async fn walk(
+        &self,
+        (assessment, state, page_size): (&str, NoticeState, i32),
+        mut look: impl FnMut(&api::Notice) -> bool,
+    ) -> Result<()> {
         let mut client = NoticeServiceClient::new(self.caller.channel(Service::Notifier)?);
-        let (mut states, mut page_token) = (States::new(), String::new());
+        let mut page_token = String::new();
         loop {
             let request = api::ListNoticesRequest {
                 parent: assessment.to_owned(),
-                page_size: PAGE,
+                state: state.into(),
+                page_size,
                 page_token,
                 ..Default::default()
             };
             let page = match client.list_notices(self.caller.request(request)).await {
                 Ok(page) => page.into_inner(),
                 // The notifier has not heard of it yet.
-                Err(status) if status.code() == Code::NotFound => return Ok(states),
+                Err(status) if status.code() == Code::NotFound => return Ok(()),
                 Err(status) => return Err(status.into()),
             };
-            for notice in page.notices {
-                *states.entry(notice.state()).or_default() += 1;
-            }
             page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return Ok(states);
+            if !page.notices.iter().all(&mut look) || page_token.is_empty() {
+                return Ok(());
             }
         }
+    }
+
+    /// Tells whether every notice that there has to be is in a state.
+    pub async fn are_all_known(&self) -> Result<bool> {
+        Ok(self.count().await?.values().sum::<u64>() == self.total)
     }
 
     /// Says how many of how many are in which state.
