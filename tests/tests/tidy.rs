@@ -56,10 +56,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
         ],
     ),
     ("xtask", &["local"]),
-    (
-        "tests",
-        &["domain", "proto", "log", "runtime", "local", "eligibility", "payout", "notifier"],
-    ),
+    ("tests", &["domain", "proto", "log", "runtime", "local", "eligibility", "payout", "notifier"]),
 ];
 
 #[test]
@@ -151,9 +148,11 @@ fn sql_is_written_in_projections_alone() {
 
 #[test]
 fn no_file_is_longer_than_400_lines() {
-    for (path, text) in files(&root(), ".rs") {
-        let lines = text.lines().count();
-        assert!(lines <= 400, "{path} has {lines} lines: split it by purpose");
+    for ending in [".rs", ".py"] {
+        for (path, text) in files(&root(), ending) {
+            let lines = text.lines().count();
+            assert!(lines <= 400, "{path} has {lines} lines: split it by purpose");
+        }
     }
 }
 
@@ -168,11 +167,63 @@ fn every_module_says_what_it_is_for() {
 fn the_project_names_no_machine() {
     // Written in pieces, so that this file does not name one either.
     let words = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
-    for ending in [".rs", ".md", ".toml", ".proto", ".sql"] {
+    for ending in [".rs", ".md", ".toml", ".proto", ".sql", ".py", ".yml", ".yaml"] {
         for (path, text) in files(&root(), ending) {
             for word in words {
                 assert!(!text.contains(word), "{path} holds a path of a machine: {word}");
             }
         }
     }
+}
+
+/// Where a bare status may be made: the one place that gives each its reason, and what dresses the library's own.
+const STATUSES: [&str; 2] = ["crates/runtime/src/status.rs", "crates/runtime/src/grpc/library.rs"];
+/// The statuses that a service could make without a reason.
+const BARE: [&str; 8] = [
+    "internal",
+    "invalid_argument",
+    "not_found",
+    "unimplemented",
+    "unavailable",
+    "unknown",
+    "failed_precondition",
+    "permission_denied",
+];
+
+#[test]
+fn every_refusal_has_a_reason() {
+    for (path, text) in files(&root().join("crates"), ".rs") {
+        let server = !path.contains("crates/ristoro/") && path.contains("/src/");
+        if server && !STATUSES.contains(&path.as_str()) {
+            let bare = BARE.iter().find(|kind| text.contains(&format!("Status::{kind}(")));
+            assert_eq!(bare, None, "{path}: refuse by runtime::status, which gives a reason");
+        }
+    }
+}
+
+/// Reads `// CODE: why` above each reason, as `(reason, code)`.
+fn reasons() -> Vec<(String, String)> {
+    let path = root().join("proto/ristoro/ops/v1/errors.proto");
+    let text = std::fs::read_to_string(path).expect("the reasons are there");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let named = lines.windows(2).filter_map(|pair| {
+        let reason = pair[1].strip_prefix("ERROR_REASON_")?.split(' ').next()?;
+        let code = pair[0].strip_prefix("// ")?.split(':').next()?;
+        Some((reason.to_owned(), code.to_owned()))
+    });
+    named.filter(|(reason, _)| reason != "UNSPECIFIED").collect()
+}
+
+#[test]
+fn the_list_of_errors_says_of_each_reason_what_the_proto_says() {
+    let text = std::fs::read_to_string(root().join("docs/errors.md")).expect("the list is there");
+    let rows = text.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        let reason = cells.next()?.trim_end_matches('`').to_owned();
+        Some((reason, cells.next()?.to_owned()))
+    });
+    let documented: BTreeMap<String, String> = rows.collect();
+    let reasons: BTreeMap<String, String> = reasons().into_iter().collect();
+    assert!(reasons.len() > 40, "{reasons:?}");
+    assert_eq!(documented, reasons);
 }
