@@ -1,6 +1,10 @@
-//! The numbers and times of Postgres against ours: its integers are signed, and its times are microseconds here.
+//! The numbers and times of Postgres against ours: its integers are signed, and its times are microseconds here. And
+//! events as tables keep them, folded.
 
+use bytes::Bytes;
+use ristoro_domain::decider::Decider;
 use ristoro_domain::time::Instant;
+use ristoro_proto::wire::Wire;
 
 /// Stores a number that never reaches the sign bit: an offset, a version, a subscription's number, a count.
 #[must_use]
@@ -37,4 +41,23 @@ pub fn decode_error(error: impl std::error::Error + Send + Sync + 'static) -> sq
 /// `Decode` where they are out of range.
 pub fn instant(micros: i64) -> Result<Instant, sqlx::Error> {
     Instant::from_microsecond(micros).map_err(decode_error)
+}
+
+/// Folds the events of a stream that a table keeps, each as its kind and payload, from the first on.
+///
+/// # Errors
+/// `Decode` for a payload that no version of this program wrote.
+pub fn fold_events<'a, D>(
+    events: impl IntoIterator<Item = (&'a str, &'a Bytes)>,
+) -> Result<D::State, sqlx::Error>
+where
+    D: Decider,
+    D::Event: Wire,
+{
+    let mut state = D::State::default();
+    for (kind, payload) in events {
+        let event = D::Event::decode(kind, payload).map_err(decode_error)?;
+        state = D::evolve(state, &event);
+    }
+    Ok(state)
 }

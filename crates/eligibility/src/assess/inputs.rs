@@ -2,12 +2,10 @@
 
 use ristoro_domain::facts::Outage;
 use ristoro_domain::policy::Policy;
-use ristoro_domain::settlement::{Pins, Settlement, Status};
+use ristoro_domain::settlement::{self, Pins, Settlement, Status};
 use ristoro_domain::time::{Instant, time_zone_data};
-use ristoro_domain::{decider, settlement};
 use ristoro_log::{Position, Topic};
-use ristoro_proto::wire::Wire;
-use ristoro_runtime::stored::decode_error;
+use ristoro_runtime::stored::fold_events;
 use ristoro_runtime::views::Views;
 use sqlx::PgConnection;
 
@@ -131,12 +129,8 @@ pub async fn settlement_state(
     outage: &str,
 ) -> Result<settlement::State, sqlx::Error> {
     let stored = assessment::events(connection, outage).await?;
-    let events = stored
-        .iter()
-        .map(|event| settlement::Event::decode(&event.kind, &event.payload))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(decode_error)?;
-    Ok(decider::fold::<Settlement>(&events))
+    let events = stored.iter().map(|event| (event.kind.as_str(), &event.payload));
+    fold_events::<Settlement>(events)
 }
 
 /// Gives the assessments that had granted something by a version of the settlement.

@@ -1,13 +1,11 @@
 //! Outages as this service sees them: their events as they stand on the log, folded when a decision needs the facts.
 
 use futures::future::BoxFuture;
-use ristoro_domain::decider::fold;
 use ristoro_domain::outage;
 use ristoro_log::{Position, Topic};
-use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
-use ristoro_runtime::stored::{decode_error, signed, small};
+use ristoro_runtime::stored::{fold_events, signed, small};
 use sqlx::{PgConnection, Row};
 
 use super::stored::{StoredEvent, stored_event};
@@ -106,12 +104,8 @@ pub async fn read(
     let stored = events(connection, id, up_to).await?;
     let Some(last) = stored.last() else { return Ok(None) };
     let position = last.position;
-    let decoded = stored
-        .iter()
-        .map(|event| outage::Event::decode(&event.kind, &event.payload))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(decode_error)?;
-    Ok(Some(OutageAsOf { state: fold::<outage::Outage>(&decoded), position }))
+    let events = stored.iter().map(|event| (event.kind.as_str(), &event.payload));
+    Ok(Some(OutageAsOf { state: fold_events::<outage::Outage>(events)?, position }))
 }
 
 /// Tells whether the outage's event at a position is there.

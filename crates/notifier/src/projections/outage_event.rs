@@ -2,13 +2,12 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use ristoro_domain::decider::fold;
 use ristoro_domain::outage;
 use ristoro_log::{Position, Topic};
-use ristoro_proto::wire::Wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
-use ristoro_runtime::stored::{decode_error, signed, small, unsigned, unsigned_small};
+use ristoro_runtime::stored::{fold_events, signed, small, unsigned, unsigned_small};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 /// Folds outage.v1 into `outage_event`.
@@ -104,11 +103,10 @@ pub async fn read(
         offset: unsigned(last.try_get("record_offset")?),
     };
     let version = unsigned(last.try_get("version")?);
-    let mut events = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let payload = Bytes::from(row.try_get::<Vec<u8>, _>("payload")?);
-        let event = outage::Event::decode(row.try_get("kind")?, &payload);
-        events.push(event.map_err(decode_error)?);
-    }
-    Ok(Some(OutageNow { state: fold::<outage::Outage>(&events), version, position }))
+    let payload = |row: &PgRow| -> Result<(String, Bytes), sqlx::Error> {
+        Ok((row.try_get("kind")?, row.try_get::<Vec<u8>, _>("payload")?.into()))
+    };
+    let events = rows.iter().map(payload).collect::<Result<Vec<_>, _>>()?;
+    let events = events.iter().map(|(kind, payload)| (kind.as_str(), payload));
+    Ok(Some(OutageNow { state: fold_events::<outage::Outage>(events)?, version, position }))
 }
