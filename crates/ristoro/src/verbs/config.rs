@@ -7,7 +7,7 @@ use ristoro_runtime::grpc::Principals;
 use serde_json::{Value, json};
 
 use crate::Answer;
-use crate::output::{Columns, Output, print_list};
+use crate::output::{Columns, Output, line, print_list};
 use crate::verbs::service::Given;
 
 const COLUMNS: Columns<'static> = &[("setting", "key"), ("value", "value"), ("from", "source")];
@@ -58,7 +58,7 @@ fn check(sources: &Sources) -> Result<Answer> {
         }
     };
     let (set, all) = (places.len(), settings().len());
-    println!("the configuration is complete: {set} of {all} settings are set, {callers}");
+    line(&format!("the configuration is complete: {set} of {all} settings are set, {callers}"))?;
     Ok(Answer::Yes)
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Answer;
-use crate::output::{Columns, Output, print_list, print_one};
+use crate::output::{Columns, Output, line, print_list, print_one};
 use crate::verbs::log::{LogPlace, unreachable};
 
 /// Plans and makes the log's topics.
@@ -106,8 +106,7 @@ fn print(output: Output, address: &LogConfig, plan: &TopicPlan, partitions: u32)
             print_list(output, &topics, COLUMNS)?;
             let log =
                 plan.log_id.map_or_else(|| "none yet".to_owned(), |log_id| log_id.to_string());
-            println!("{address}: log {log}");
-            Ok(())
+            line(&format!("{address}: log {log}"))
         }
     }
 }

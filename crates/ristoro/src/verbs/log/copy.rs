@@ -11,7 +11,7 @@ use serde_json::json;
 use super::place::{OperateError, address, unreachable};
 use super::unless_stopped;
 use crate::Answer;
-use crate::output::{Output, print_one};
+use crate::output::{Output, line, print_one};
 use crate::progress::Progress;
 
 /// Copies a log.
@@ -76,7 +76,7 @@ impl Copy {
         });
         print_one(output, &value)?;
         if output == Output::Table {
-            println!("Set `log` to the copy in every service, and start them again.");
+            line("Set `log` to the copy in every service, and start them again.")?;
         }
         Ok(Answer::Yes)
     }

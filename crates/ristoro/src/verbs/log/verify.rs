@@ -12,7 +12,7 @@ use super::copy::records;
 use super::place::{LogPlace, unreachable};
 use super::unless_stopped;
 use crate::Answer;
-use crate::output::{Columns, Output, print_list, print_one, print_table};
+use crate::output::{Columns, Output, line, print_list, print_one, print_table};
 use crate::progress::Progress;
 
 const COLUMNS: Columns<'static> = &[
@@ -65,8 +65,10 @@ impl Verify {
         match output {
             Output::Table => {
                 print_table(&topics, COLUMNS)?;
-                verification.alarms.iter().for_each(|alarm| println!("wrong: {}", told(alarm)));
-                println!("log {log_id}: {}", summary(&verification));
+                for alarm in &verification.alarms {
+                    line(&format!("wrong: {}", told(alarm)))?;
+                }
+                line(&format!("log {log_id}: {}", summary(&verification)))?;
             }
             Output::Json => {
                 let value =
