@@ -18,6 +18,7 @@ const ATTEMPTS: usize = 5;
 
 /// What a command or claim needs next.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a step is moved once and never kept")]
 pub enum Step<T> {
     /// To look at the stream's history, and at what became of the command, in one snapshot.
     Look,
