@@ -89,7 +89,7 @@ const SETTINGS: [Setting; 14] = [
     Setting {
         key: "log_filter",
         meaning: "Which log lines are written: a level, or LEVEL,TARGET=LEVEL.",
-        default: Some("info"),
+        default: Some("info,sqlx::postgres::notice=warn"),
         read: |config, text| set(&mut config.log_filter, log_filter(text)),
         show: |config| config.log_filter.clone(),
     },

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ristoro_log::acceptance::payload_hash;
-use ristoro_log::{Cause, Envelope, Heads, LogError, Position, Record, StreamHead, Topic, Verdict};
+use ristoro_log::{
+    Cause, Envelope, Heads, LogError, LogIdentity, Position, Record, StreamHead, Topic, Verdict,
+};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -70,7 +72,11 @@ pub(crate) async fn judge(
         match Envelope::decode(record.value.clone()) {
             Ok(envelope) => envelopes.push(Accepted { position: record.position, envelope }),
             Err(error) => {
-                tracing::warn!(consumer, position = %record.position, %error, "a record is void");
+                // Of several processes that create a log at once, all but one write their genesis record in vain.
+                if LogIdentity::from_genesis(record.position, &record.value).is_err() {
+                    let position = record.position;
+                    tracing::warn!(consumer, %position, %error, "a record is void");
+                }
                 *judgement.voids.entry(UNDECODABLE).or_default() += 1;
             }
         }
