@@ -6,7 +6,7 @@ use ristoro_proto::payout::v1::PayoutState;
 use tonic::Code;
 
 use crate::calls::{approval, as_bo, fresh_id, payout_of, refused};
-use crate::support::{start, start_idle};
+use crate::support::{start, start_idle, until};
 use crate::world::{euro, number, quota};
 
 fn held() -> Event {
@@ -66,7 +66,7 @@ async fn a_hold_that_came_behind_a_reservation_on_the_log_has_no_effect() {
     // It does not stand in the way of a hold that takes effect.
     running.cancel(&file.name).await.unwrap();
     let free = async || running.states(&payout_of("p1")).await;
-    crate::support::until(vec![PayoutState::Released], free).await;
+    until(vec![PayoutState::Released], free).await;
     assert!(running.hold(&payout_of("p1")).await.unwrap().held);
     assert_eq!(running.check_ledger().await.differences, []);
     running.assert_rebuilt_tables_equal_the_live_ones().await;
@@ -134,5 +134,22 @@ async fn a_held_credit_is_not_exported_before_it_is_let_go() {
     assert_eq!(running.export(&fresh_id()).await.unwrap(), []);
     running.let_go(&name).await;
     assert_eq!(running.export(&fresh_id()).await.unwrap().len(), 1);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payout_that_is_held_before_its_assessment_is_completed_stays_held_after_it() {
+    let running = start().await;
+    running.propose("a1", running.import_payees(2));
+    running.decide("a1", 0, (&[euro()], &[1, 2]));
+    let name = payout_of("p1");
+    let ordered = "select count(*) from order_chunk";
+    until(1, async || running.number(ordered).await).await;
+    assert_eq!(running.states(&name).await, [PayoutState::Ordered]);
+    assert!(running.hold(&name).await.unwrap().held);
+    running.complete("a1", vec![1, 0]);
+    until(vec![PayoutState::Held], async || running.states(&name).await).await;
+    assert_eq!(running.pay_all().await.transfers, 1);
+    assert_eq!(running.check_ledger().await.differences, []);
     running.end().await;
 }
