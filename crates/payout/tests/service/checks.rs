@@ -61,7 +61,7 @@ const SECOND: &str = "assessments/a1 partition 0 chunk 2";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_row_is_found_whatever_table_it_is_in() {
     let running = start().await;
-    let file = everything(&running).await;
+    everything(&running).await;
     // The general ledger: one side, both sides, a kept sum, an entry about nothing.
     finds(
         &running,
@@ -113,7 +113,14 @@ async fn a_wrong_row_is_found_whatever_table_it_is_in() {
         &[SECOND],
     )
     .await;
-    // The payment file.
+    running.assert_rebuilt_tables_equal_the_live_ones().await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_row_of_a_payment_file_is_found_and_the_file_is_named() {
+    let running = start().await;
+    let file = everything(&running).await;
     let file = file.as_str();
     finds(
         &running,
