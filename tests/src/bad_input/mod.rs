@@ -3,6 +3,7 @@
 mod callers;
 mod contents;
 mod logs;
+mod payments;
 mod programs;
 mod requests;
 mod world;
@@ -52,6 +53,7 @@ pub fn table() -> Vec<Case> {
     let mut cases = requests::cases();
     cases.extend(callers::cases());
     cases.extend(contents::cases());
+    cases.extend(payments::cases());
     cases.extend(programs::cases());
     cases.extend(logs::cases());
     cases
