@@ -44,12 +44,22 @@ impl Collector {
 
     /// Tells whether a service sent a span that is a part of a trace.
     pub fn is_in(&self, service: &str, trace: &str) -> bool {
-        self.kept.0.lock().unwrap().0.contains(&(service.to_owned(), trace.to_owned()))
+        self.kept
+            .0
+            .lock()
+            .expect("no holder of this lock panics")
+            .0
+            .contains(&(service.to_owned(), trace.to_owned()))
     }
 
     /// Tells whether a service sent a span that is linked to a trace.
     pub fn links(&self, service: &str, trace: &str) -> bool {
-        self.kept.0.lock().unwrap().1.contains(&(service.to_owned(), trace.to_owned()))
+        self.kept
+            .0
+            .lock()
+            .expect("no holder of this lock panics")
+            .1
+            .contains(&(service.to_owned(), trace.to_owned()))
     }
 }
 
@@ -59,7 +69,7 @@ impl TraceService for Kept {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.0.lock().expect("no holder of this lock panics");
         for group in request.into_inner().resource_spans {
             let service = name_of(group.resource.as_ref());
             for span in group.scope_spans.iter().flat_map(|scope| &scope.spans) {
