@@ -96,3 +96,67 @@ fn acknowledged(
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use ristoro_log::Topic;
+    use ristoro_proto::log::v1::Envelope;
+    use tonic::Code;
+
+    use super::*;
+
+    const OWN: Uuid = Uuid::from_u128(7);
+    const TOKEN: &str = "ristoro.outage.v1/0/5";
+
+    /// A log with one record, of a command at version 3.
+    fn story(command: Uuid) -> Story {
+        let envelope = Envelope {
+            stream: "outage/o".to_owned(),
+            version: 3,
+            command_id: command.as_bytes().to_vec().into(),
+            ..Envelope::default()
+        };
+        let position = Position { topic: Topic::Outage, partition: 0, offset: 5 };
+        let entries = vec![Entry { position, worth: Worth::Accepted, envelope }];
+        Story { entries, ..Story::default() }
+    }
+
+    /// Tells how many differences there are where a command ended like this.
+    fn differences(story: &Story, expected: Option<u64>, fate: Fate) -> usize {
+        let mut findings = Findings::default();
+        let sent = Sent { kind: "AddImpact", request_id: OWN, expected, fate };
+        check(story, &[sent], &mut findings);
+        findings.lines().len()
+    }
+
+    fn acknowledged(token: &str, version: Option<u64>) -> Fate {
+        Fate::Acknowledged { token: token.to_owned(), version }
+    }
+
+    #[test]
+    fn what_was_acknowledged_has_to_be_there_as_it_was_told() {
+        let there = story(OWN);
+        assert_eq!(differences(&there, Some(2), acknowledged(TOKEN, Some(3))), 0);
+        assert_eq!(differences(&there, Some(1), acknowledged(TOKEN, None)), 1);
+        assert_eq!(differences(&there, None, acknowledged(TOKEN, Some(4))), 1);
+        assert_eq!(differences(&there, None, acknowledged("ristoro.outage.v1/0/6", None)), 2);
+        let others = story(Uuid::from_u128(8));
+        assert_eq!(differences(&others, None, acknowledged(TOKEN, None)), 1);
+    }
+
+    #[test]
+    fn what_was_refused_must_not_be_there() {
+        assert_eq!(differences(&story(OWN), None, Fate::Refused(Code::Aborted)), 1);
+        assert_eq!(differences(&Story::default(), None, Fate::Refused(Code::Aborted)), 0);
+        assert_eq!(differences(&story(OWN), None, Fate::Unknown), 0);
+    }
+
+    #[test]
+    fn a_command_that_counts_twice_is_found() {
+        let mut twice = story(OWN);
+        let mut second = twice.entries[0].clone();
+        second.position.offset = 6;
+        twice.entries.push(second);
+        assert_eq!(differences(&twice, None, Fate::Unknown), 1);
+    }
+}

@@ -256,3 +256,50 @@ fn attempt_of(text: &str) -> (u128, u64, u32) {
     let number = u64::try_from(value(&text[22..33])).expect("numbers have 64 bits");
     (value(&text[..22]), number, u32::try_from(value(&text[33..34])).expect("it is below 62"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ASSESSMENT: &str = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
+    /// Number 7 of that assessment at its first attempt, with any check character.
+    const ID: &str = "3OYkBO56jcpiKfTziaK4T90000000000710";
+
+    fn money() -> Money {
+        let payout = (ASSESSMENT.to_owned(), 7);
+        Money {
+            reserved: BTreeMap::from([(payout, ("f".to_owned(), 3_600))]),
+            submitted: BTreeSet::from(["f".to_owned()]),
+            ..Money::default()
+        }
+    }
+
+    fn differences(transfers: &[(&str, &str)]) -> usize {
+        let transfer = |(id, amount): &(&str, &str)| Transfer {
+            end_to_end_id: (*id).to_owned(),
+            amount: (*amount).to_owned(),
+        };
+        let transfers = transfers.iter().map(transfer).collect();
+        let files = vec!["paymentFiles/f".to_owned()];
+        let bank = Bank { transfers, files, ..Bank::default() };
+        let mut findings = Findings::default();
+        money().check_bank(&bank, &mut findings);
+        findings.lines().len()
+    }
+
+    #[test]
+    fn an_identifier_reads_back() {
+        let uuid: uuid::Uuid = ASSESSMENT.parse().unwrap();
+        assert_eq!(attempt_of(ID), (uuid.as_u128(), 7, 1));
+    }
+
+    #[test]
+    fn the_bank_gets_every_transfer_once_and_right() {
+        assert_eq!(differences(&[(ID, "36.00")]), 0);
+        assert_eq!(differences(&[(ID, "36.00"), (ID, "36.00")]), 1);
+        assert_eq!(differences(&[(ID, "36.01")]), 1);
+        assert_eq!(differences(&[]), 1);
+        let other = ID.replace("710", "810");
+        assert_eq!(differences(&[(ID, "36.00"), (&other, "36.00")]), 1);
+    }
+}

@@ -54,7 +54,7 @@ pub async fn hold(
         match place_hold(&person.payout, &payout).await? {
             Some(true) => {
                 holds.held += 1;
-                if place % FOR_EVER == 0 {
+                if place.is_multiple_of(FOR_EVER) {
                     holds.for_ever.insert(payout);
                 } else if random.chance(700) {
                     tokio::time::sleep(Duration::from_millis(random.below(400))).await;

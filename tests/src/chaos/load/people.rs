@@ -63,7 +63,7 @@ fn iban(place: u64) -> String {
 }
 
 fn row(place: u64) -> api::SubscriptionRow {
-    let free = place % 3 == 0;
+    let free = place.is_multiple_of(3);
     let fee = Money { currency_code: "EUR".to_owned(), units: 19, nanos: 990_000_000 };
     let payee = api::Payee { iban: iban(place), name: format!("Person Number {}", letters(place)) };
     let email = if place % 50 == 49 { String::new() } else { format!("u{place}@people.example") };
