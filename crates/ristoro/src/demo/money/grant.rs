@@ -75,12 +75,13 @@ impl Made {
 /// Says what is given, leaving out the date that each person's term ends on.
 fn kind(grant: &api::Grant) -> String {
     let remedy = grant.remedy.as_ref().and_then(|remedy| remedy_in(remedy).ok());
-    remedy.map_or_else(String::new, |remedy| match remedy.grant {
-        Grant::Term { months, days, .. } => {
-            values::grant_text(&Grant::Term { months, days, new_end: None })
+    let grant = remedy.map(|remedy| match remedy.grant {
+        Grant::Term { months, days, new_end: _ } => Grant::Term { months, days, new_end: None },
+        grant @ (Grant::Money(_) | Grant::Credit(_) | Grant::Voucher(_) | Grant::Quota { .. }) => {
+            grant
         }
-        other => values::grant_text(&other),
-    })
+    });
+    grant.map_or_else(String::new, |grant| values::grant_text(&grant))
 }
 
 impl Provisioning<'_> {
