@@ -5,7 +5,9 @@
 //! what they find asks for.
 
 pub mod caller;
+pub mod copies;
 pub mod tables;
+pub mod turns;
 pub mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

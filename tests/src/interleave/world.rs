@@ -39,6 +39,12 @@ impl World {
         Self { log, judged: BTreeMap::new(), ids: 0 }
     }
 
+    /// Goes on with a log on a partition where nothing was written yet, for one run of many on the same log.
+    #[must_use]
+    pub fn on(log: MemoryLog, run: u32) -> Self {
+        Self { log, judged: BTreeMap::new(), ids: u128::from(run) << 32 }
+    }
+
     /// Gives an id that no other call gives.
     pub fn id(&mut self) -> Uuid {
         self.ids += 1;

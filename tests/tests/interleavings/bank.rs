@@ -107,10 +107,17 @@ fn subscriber(id: &str) -> ImportRow {
 
 /// Creates a file for so many transfers of what is ordered by now.
 pub fn create(world: &mut World, id: &str, most: u64) {
-    let creation = Creation {
+    let offset = world.log.end_offsets(Topic::Payout)[0];
+    let creation = creation(offset, most);
+    world.write(&file(id), &payment_file::Event::PaymentFileCreated(Box::new(creation)));
+}
+
+/// Says how a file for so many transfers begins, which draws on what stands before an offset.
+pub fn creation(offset: u64, most: u64) -> Creation {
+    Creation {
         currency: Currency::EUR,
         assessments: BTreeSet::new(),
-        payout_offsets: vec![world.log.end_offsets(Topic::Payout)[0]],
+        payout_offsets: vec![offset],
         roster_offsets: vec![2],
         partition_limits: vec![most],
         execution_date: "2023-03-01".parse().unwrap(),
@@ -123,8 +130,7 @@ pub fn create(world: &mut World, id: &str, most: u64) {
         },
         max_transfers: most,
         created_by: "ada".to_owned(),
-    };
-    world.write(&file(id), &payment_file::Event::PaymentFileCreated(Box::new(creation)));
+    }
 }
 
 /// Prepares the tables behind everything that is on the log.

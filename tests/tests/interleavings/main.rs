@@ -10,6 +10,8 @@ mod payouts;
 mod scanning;
 mod scans;
 mod settlements;
+mod skips;
+mod switches;
 
 /// Tells how many interleavings a test ran.
 #[expect(clippy::print_stdout, reason = "the number of interleavings is a result of the test")]
