@@ -37,18 +37,23 @@ pub struct Fault {
     pub freeze: Duration,
 }
 
+/// What happens first, so that even a short run sees each of them.
+const FIRST: [Kind; 4] =
+    [Kind::WorkerFrozen, Kind::BrokerKilled, Kind::WorkerKilled, Kind::BrokerFrozen];
+
 /// An endless schedule: the same seed gives the same faults; how many of them happen depends on how long the load takes.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     random: Random,
     workers: usize,
+    first: std::array::IntoIter<Kind, 4>,
 }
 
 impl Schedule {
     /// Makes a schedule for so many processes.
     #[must_use]
     pub fn new(seed: u64, workers: usize) -> Self {
-        Self { random: Random::new(seed, "faults"), workers }
+        Self { random: Random::new(seed, "faults"), workers, first: FIRST.into_iter() }
     }
 }
 
@@ -64,6 +69,7 @@ impl Iterator for Schedule {
             86..94 => Kind::BrokerFrozen,
             _ => Kind::BrokerKilled,
         };
+        let kind = self.first.next().unwrap_or(kind);
         let place = random.place(self.workers);
         // One freeze in three is longer than a takeover takes.
         let (least, most) = if random.chance(333) { (3_300, 5_000) } else { (200, 1_500) };
@@ -149,6 +155,7 @@ mod tests {
         let faults = |seed| Schedule::new(seed, 9).take(200).collect::<Vec<_>>();
         assert_eq!(faults(1), faults(1));
         assert_ne!(faults(1), faults(2));
+        assert_eq!(faults(3).iter().take(4).map(|it| it.kind).collect::<Vec<_>>(), FIRST);
         let kinds: std::collections::BTreeSet<Kind> =
             faults(1).iter().map(|fault| fault.kind).collect();
         assert_eq!(kinds.len(), 4);
