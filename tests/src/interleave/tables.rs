@@ -5,6 +5,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use ristoro_local::{Postgres, PostgresOptions, cache_directory};
@@ -20,6 +21,9 @@ use super::world::World;
 
 /// One server for all tests of a binary; its supervisor ends it with the process.
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+
+/// Databases that were made for tables.
+static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// The tables that one projection folds from partition 0 of its topic, behind a beginning that is always the same.
 pub struct Tables {
@@ -57,7 +61,9 @@ impl Tables {
     #[must_use]
     pub fn behind(world: &World, spec: ServiceSpec, projections: &[(&'static str, Topic)]) -> Self {
         let runtime = Runtime::new().expect("a runtime can be made");
-        let (name, schema) = (format!("interleave_{}", spec.name), format!("{}_1", spec.name));
+        let database_number = DATABASES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("interleave_{}_{database_number}", spec.name);
+        let schema = format!("{}_1", spec.name);
         let (projection, topic) = *projections.last().expect("one is named");
         let (service, pool, transaction) = runtime.block_on(async {
             let url = database(&name).await;
