@@ -18,6 +18,10 @@ use super::{Actor, Choices};
 /// What a command came to.
 pub type Answer<D> = Result<Done<<D as Decider>::State>, CommandError<<D as Decider>::Rejection>>;
 
+/// What a claim came to.
+pub type Outcome<D> =
+    Result<Claimed<<D as Decider>::State>, CommandError<<D as Decider>::Rejection>>;
+
 /// Somebody who sends one command until there is an answer.
 pub struct Caller<D: Decider> {
     name: String,
@@ -39,7 +43,7 @@ pub struct Claimant<D: Decider> {
     claiming: Claiming<D>,
     step: Step<Claimed<D::State>>,
     /// What it came to, once it is known.
-    pub claimed: Option<Result<Claimed<D::State>, CommandError<D::Rejection>>>,
+    pub claimed: Option<Outcome<D>>,
 }
 
 /// Makes a command's request.
@@ -79,7 +83,6 @@ where
     ///
     /// # Panics
     /// If there is none yet.
-    #[must_use]
     pub fn answer(&self) -> &Answer<D> {
         self.answer.as_ref().expect("the run is over only when every caller has an answer")
     }

@@ -155,7 +155,13 @@ fn two_approvals_of_one_outage() {
                 Rejection::ProposalOutdated { granted_version, .. } => {
                     assert_eq!(*granted_version, state.granted_version);
                 }
-                other => panic!("carla is told {other}"),
+                other @ (Rejection::UnknownAssessment { .. }
+                | Rejection::AssessmentExists { .. }
+                | Rejection::WrongStatus { .. }
+                | Rejection::SelfApproval { .. }
+                | Rejection::DigestDiffers { .. }
+                | Rejection::CapBelowTotal { .. }
+                | Rejection::OutOfRange { .. }) => panic!("carla is told {other}"),
             },
             (Err(CommandError::Rejected(rejection)), Ok(_)) => {
                 assert_eq!(*rejection, Rejection::SettlementInProgress { open: "b".to_owned() });
