@@ -17,6 +17,9 @@ const FOR_EVER: u64 = 4;
 /// Only so many places are ever held, so that most people are paid.
 const HELD: u64 = 60;
 
+/// How often it is looked whether everything is released.
+const INTERVAL: Duration = Duration::from_millis(250);
+
 /// A payout: whose it is by place, and of which assessment.
 pub type Payout = (String, u64);
 
@@ -67,6 +70,47 @@ pub async fn hold(
         tokio::time::sleep(Duration::from_millis(random.below(80))).await;
     }
     Ok(holds)
+}
+
+/// Waits until everybody's payout of an assessment is released: the payout service follows the others on its own time.
+///
+/// # Errors
+/// A refusal, or no answer at all.
+pub async fn released(person: &Person, assessment: &str, people: u64) -> Result<(), Status> {
+    loop {
+        match count_released(&person.payout, assessment).await {
+            Ok(count) if count == people => return Ok(()),
+            Ok(_) => {}
+            Err(status) if status.code() == Code::NotFound => {}
+            Err(status) => return Err(status),
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn count_released(caller: &Caller, assessment: &str) -> Result<u64, Status> {
+    let mut count = 0;
+    let mut message = api::ListPayoutsRequest {
+        parent: format!("assessments/{assessment}"),
+        page_size: 1_000,
+        ..api::ListPayoutsRequest::default()
+    };
+    loop {
+        let answer = caller
+            .ask(|channel| {
+                let mut client = PayoutServiceClient::new(channel);
+                let request = caller.request(message.clone());
+                async move { client.list_payouts(request).await }
+            })
+            .await?;
+        let is_ordered = |line: &api::PayoutLine| line.state() == api::PayoutState::Ordered;
+        let released = answer.payouts.iter().filter(|one| !one.lines.iter().any(is_ordered));
+        count += released.count() as u64;
+        if answer.next_page_token.is_empty() {
+            return Ok(count);
+        }
+        message.page_token = answer.next_page_token;
+    }
 }
 
 fn name((assessment, place): &Payout) -> String {

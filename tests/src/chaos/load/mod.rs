@@ -109,6 +109,9 @@ async fn told(people: &[Person; 3], scale: Scale, say: fn(&str)) -> Result<Outco
         outcome.paid.push(money);
         outcome.granted.push(grants);
     }
+    for assessment in outcome.paid.iter().chain(&outcome.granted) {
+        holds::released(&people[2], assessment, scale.people()).await?;
+    }
     say("the outages of which people hear are decided");
     let workshop = Arc::new(Workshop::default());
     let mut clients = JoinSet::new();
