@@ -51,6 +51,7 @@ enum Verb {
     /// Runs the notifier service
     Notifier(verbs::service::RunNotifier),
     /// Asks a running service whether it is ready; for container health checks
+    #[command(after_help = "Example: ristoro healthcheck --endpoint http://127.0.0.1:50051")]
     Healthcheck(verbs::service::Healthcheck),
     /// Makes and updates the tables of all services without starting any
     Migrate(verbs::migrate::Migrate),

@@ -52,7 +52,9 @@ enum Verb {
         assessment: String,
     },
     /// Shows side by side what policies would give, and writes nothing
-    #[command(after_help = "Example: ristoro assessment simulate --outage libero-2023-01 --policies libero-2023,agcom-347-18")]
+    #[command(
+        after_help = "Example: ristoro assessment simulate --outage libero-2023-01 --policies libero-2023,agcom-347-18"
+    )]
     Simulate {
         /// The outage's id
         #[arg(long)]
@@ -65,7 +67,9 @@ enum Verb {
         svg: Option<PathBuf>,
     },
     /// Proposes an assessment
-    #[command(after_help = "Example: ristoro assessment propose --outage libero-2023-01 --policy libero-2023")]
+    #[command(
+        after_help = "Example: ristoro assessment propose --outage libero-2023-01 --policy libero-2023"
+    )]
     Propose {
         /// The outage's id
         #[arg(long)]
@@ -75,7 +79,9 @@ enum Verb {
         policy: String,
     },
     /// Approves a proposal of somebody else
-    #[command(after_help = "Example: ristoro assessment approve 0f0e... --digest 9a41... --cap 30000.00")]
+    #[command(
+        after_help = "Example: ristoro assessment approve 0f0e... --digest 9a41... --cap 30000.00"
+    )]
     Approve {
         /// The assessment
         assessment: String,

@@ -21,12 +21,14 @@ pub struct Demo {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    #[command(after_help = "Example: ristoro demo people people/")]
     /// Writes the case's people: principals.toml for the services, tokens.toml for `play`
     People {
         /// The folder, which its owner alone may enter; tokens that are there stay
         folder: PathBuf,
     },
     /// Plays a case against running services
+    #[command(after_help = "Example: ristoro demo play libero-2023 --tokens tokens.toml")]
     Play {
         /// The case
         case: Case,

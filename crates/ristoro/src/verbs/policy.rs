@@ -27,12 +27,16 @@ pub struct Policy {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Says what is wrong with policy files, with line, column and cure; and whether versions overlap
+    #[command(after_help = "Example: ristoro policy check my-policy.toml")]
     Check {
         /// The policy files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Applies policies to a case or a list of cases
+    #[command(
+        after_help = "Example: ristoro policy assess --policy libero-2023,agcom-347-18 --case case.json"
+    )]
     Assess {
         /// Policies by id or file, separated by commas
         #[arg(long, value_delimiter = ',', required = true)]
@@ -42,6 +46,7 @@ enum Verb {
         case: PathBuf,
     },
     /// Lists the policies that are shipped
+    #[command(after_help = "Example: ristoro policy list --output table")]
     List,
 }
 

@@ -36,7 +36,9 @@ pub struct Subscriptions {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Writes a generated roster as CSV: the same for the same seed
-    #[command(after_help = "Example: ristoro subscriptions generate --subscriptions 1000 --seed 7 roster.csv")]
+    #[command(
+        after_help = "Example: ristoro subscriptions generate --subscriptions 1000 --seed 7 roster.csv"
+    )]
     Generate {
         /// How many subscriptions
         #[arg(long, default_value_t = 20_000)]
