@@ -60,7 +60,7 @@ fn one_answer_has_three_forms(stack: &Stack, assessment: &str) {
     assert_eq!(lines, values);
     // The flag may stand before the verb as well; a program that reads gets JSON without asking.
     let table = stack.text("bruno", &[&["--output", "table"][..], &list].concat());
-    assert!(table.contains("payment file") && table.contains(" EUR "), "{table}");
+    assert!(table.contains("channel") && table.contains(" EUR "), "{table}");
     assert_eq!(
         serde_json::from_str::<Value>(&stack.text("bruno", &list)).unwrap(),
         Value::from(values)
