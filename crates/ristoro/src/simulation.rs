@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Result;
 use ristoro_domain::money::{Currency, Money};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::types::totals_in;
 use ristoro_runtime::edge;
 use serde_json::{Value, json};
 
-use crate::output::table;
+use crate::output::{line, table};
 use crate::values;
 use crate::verbs::assessment::totals_text;
 
@@ -127,28 +128,34 @@ pub fn value(simulation: &api::Simulation) -> Value {
 }
 
 /// Prints simulations side by side: totals, people by group, and the distribution of amounts.
-pub fn print(simulations: &[api::Simulation]) {
+///
+/// # Errors
+/// Where nobody reads any more.
+pub fn print(simulations: &[api::Simulation]) -> Result<()> {
     for simulation in simulations {
-        println!("{}\n  {}", simulation.policy, totals_text(simulation.totals.as_ref()));
+        line(&simulation.policy)?;
+        line(&format!("  {}", totals_text(simulation.totals.as_ref())))?;
         let mut groups = table(&["by", "group", "gives"]);
         for group in &simulation.groups {
             let totals = totals_text(group.totals.as_ref());
             groups.add_row([group.dimension.as_str(), group.value.as_str(), totals.as_str()]);
         }
-        println!("{groups}");
+        line(&groups.trim_fmt())?;
         for distribution in statistics(simulation) {
-            println!("  {}", distribution.text());
+            line(&format!("  {}", distribution.text()))?;
             let bars = distribution.bars();
             let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(1).max(1);
             for (label, count) in bars {
-                println!("  {label:>16}  {:<40}  {count} people", "#".repeat(length(count, most)));
+                let bar = "#".repeat(length(count, most));
+                line(&format!("  {label:>16}  {bar:<40}  {count} people"))?;
             }
         }
         for zero in &simulation.zeros {
-            println!("  nothing because of {}: {} people", zero.reason, zero.count);
+            line(&format!("  nothing because of {}: {} people", zero.reason, zero.count))?;
         }
-        println!();
+        line("")?;
     }
+    Ok(())
 }
 
 /// Gives a bar's length: at least one character where anybody is in it.

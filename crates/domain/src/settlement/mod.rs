@@ -124,14 +124,15 @@ fn approve(
 ) -> Result<Option<Event>, Rejection> {
     let found = state.get(assessment)?;
     let expected = found.proposal.digest();
+    // Before anything else: who proposed it is not told that it is approved as if they had a part in that.
+    if approver == found.proposal.proposed_by {
+        return Err(Rejection::SelfApproval { actor: approver.to_owned() });
+    }
     if found.status == Status::Deciding && digest == expected {
         return Ok(None);
     }
     if found.status != Status::Proposed {
         return Err(wrong(assessment, found.status));
-    }
-    if approver == found.proposal.proposed_by {
-        return Err(Rejection::SelfApproval { actor: approver.to_owned() });
     }
     if let Some(open) = &state.open {
         return Err(Rejection::SettlementInProgress { open: open.clone() });

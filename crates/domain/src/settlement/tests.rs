@@ -92,7 +92,10 @@ fn somebody_else_approves_within_the_cap() {
     let given = [proposed("a", 0)];
     decides(&given, &approve("a", 30_000, "bob"), Ok(Some(approved("a", 1, 30_000))));
     let own = Rejection::SelfApproval { actor: "ada".to_owned() };
-    decides(&given, &approve("a", 30_000, "ada"), Err(own));
+    decides(&given, &approve("a", 30_000, "ada"), Err(own.clone()));
+    let deciding = [proposed("a", 0), approved("a", 1, 30_000)];
+    decides(&deciding, &approve("a", 30_000, "bob"), Ok(None));
+    decides(&deciding, &approve("a", 30_000, "ada"), Err(own));
     let below = Rejection::CapBelowTotal { cap: eur(29_999), total: eur(30_000) };
     decides(&given, &approve("a", 29_999, "bob"), Err(below));
     let unknown = Rejection::UnknownAssessment { assessment: "b".to_owned() };

@@ -19,9 +19,7 @@ use super::outage::{Facts, OUTAGE};
 use super::{People, notices, why};
 use crate::client::{Caller, Service, refusal, request_id};
 use crate::progress::Progress;
-use crate::verbs::assessment::{
-    Assessments, propose, simulate, totals_text, watch,
-};
+use crate::verbs::assessment::{Assessments, propose, simulate, totals_text, watch};
 use crate::verbs::subscriptions::{import, print_report};
 
 /// The policies of the case: goodwill as it was given, and what the telecoms regulator's rules would give.
@@ -47,7 +45,7 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
         publish(&people.ada, policy).await?;
     }
     let policies = POLICIES.map(str::to_owned);
-    crate::simulation::print(&simulate(&people.ada, OUTAGE, &policies).await?);
+    crate::simulation::print(&simulate(&people.ada, OUTAGE, &policies).await?)?;
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
     let owed = settle(people).await?;
     println!("\n6. Why: one person of each plan");

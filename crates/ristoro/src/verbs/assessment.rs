@@ -136,7 +136,7 @@ impl Assessment {
                         .with_context(|| format!("{} cannot be written", file.display()))?;
                 }
                 if output == Output::Table {
-                    simulation::print(&simulations);
+                    simulation::print(&simulations)?;
                 } else {
                     let values: Vec<_> = simulations.iter().map(simulation::value).collect();
                     print_list(output, &values, &[])?;
