@@ -23,7 +23,7 @@ impl Chaos {
             return Ok(false);
         }
         let mut test = cargo(&["test", "--package", "ristoro-tests", "--test", "chaos"]);
-        test.args(["--", "--nocapture"]);
+        test.args(["--", "--ignored", "--nocapture"]);
         test.env("RISTORO_CHAOS_RECORDS", self.records.to_string());
         if let Some(seed) = self.seed {
             test.env("RISTORO_CHAOS_SEED", seed.to_string());

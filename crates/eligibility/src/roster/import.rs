@@ -32,7 +32,7 @@ use crate::projections::roster;
 /// Rows of one batch event: far below the log's limit on a record.
 const BATCH: usize = 500;
 /// How often a partition's rows are planned again because others were added meanwhile.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 50;
 /// How long a partition's rows wait before they look at the table again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Subscribers of a partition who are asked at the same time: a command's time is waiting.

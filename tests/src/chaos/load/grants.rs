@@ -15,7 +15,7 @@ use super::super::random::Random;
 /// The shortest lease.
 const LEASE_SECONDS: u32 = 10;
 /// After so many empty answers in a row, each more than a lease apart from the first, nothing is left.
-const EMPTY: u32 = 14;
+const EMPTY: u32 = 30;
 const REST: Duration = Duration::from_secs(1);
 
 /// What was made, by its key: what it was, and how often somebody was told to make it.
