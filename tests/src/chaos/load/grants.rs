@@ -14,7 +14,8 @@ use super::super::random::Random;
 
 /// The shortest lease.
 const LEASE_SECONDS: u32 = 10;
-/// After so many empty answers in a row, each more than a lease apart from the first, nothing is left.
+/// After so many empty answers in a row, nothing is left: the last of them is several leases behind the first, since an
+/// answer that is lost on its way lends everything for a lease more.
 const EMPTY: u32 = 30;
 const REST: Duration = Duration::from_secs(1);
 

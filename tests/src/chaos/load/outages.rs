@@ -136,7 +136,7 @@ pub async fn race(
         // An outage with thousands of impacts is nothing that anybody has.
         let changed = match random.chance(100) {
             true => add_impact(&person, outage, seen[place], persistent).await,
-            false => amend(&person, outage, (seen[place], random.below(1_000)), persistent).await,
+            false => amend(&person, outage, seen[place], persistent).await,
         };
         seen[place] = match tolerated(changed)?.flatten() {
             Some(version) => version,
@@ -199,16 +199,17 @@ async fn add_impact(
     Ok(answer.outage.and_then(|outage| outage.etag.parse().ok()))
 }
 
-/// Corrects the window; gives the version that the outage then has.
+/// Corrects the window to one that follows from the version seen, so that no correction says what is so already; gives
+/// the version that the outage then has.
 async fn amend(
     person: &Person,
     outage: &str,
-    (seen, minutes): (u64, u64),
+    seen: u64,
     persistent: bool,
 ) -> Result<Option<u64>, Status> {
     let command = Command { persistent, ..Command::new("AmendOutage").on(seen) };
     let caller = &person.outage;
-    let begin = format!("2023-01-22T{:02}:{:02}:00", minutes / 60, minutes % 60);
+    let begin = format!("2023-01-22T{:02}:{:02}:00", seen / 60 % 24, seen % 60);
     let windows = api::OwnWindows { declared: window(&begin, None), observed: None };
     let message = api::AmendOutageRequest {
         request_id: command.id(),
