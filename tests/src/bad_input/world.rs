@@ -9,20 +9,15 @@ use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionSer
 use ristoro_proto::google::r#type::Money;
 use ristoro_proto::outage::v1 as outage;
 use ristoro_proto::outage::v1::outage_service_client::OutageServiceClient;
-use ristoro_proto::outage::v1::point_in_time::At;
 use ristoro_runtime::edge::timestamp;
 use tokio::process::Command;
 use tonic::transport::Channel;
-use uuid::Uuid;
 
 use super::{Outcome, Refused};
+use crate::stack::prepare::{self, import_and_publish};
+pub use crate::stack::prepare::{POLICY, id};
 use crate::stack::{Caller, Error, FEED, PEOPLE, Stack, binary, token};
 
-/// A policy that is right.
-pub const POLICY: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../crates/domain/policies/libero-2023.toml"
-));
 /// The request id that the known outage was declared under.
 pub const DECLARED_UNDER: &str = "6f9619ff-8b86-4011-b42d-00c04fc964ff";
 
@@ -42,22 +37,16 @@ pub struct World {
     pub proposal: api::Assessment,
 }
 
-/// Makes a fresh request id.
-pub fn id() -> String {
-    Uuid::new_v4().to_string()
-}
-
 /// Writes a local time.
 #[expect(clippy::unnecessary_wraps, reason = "fields of messages are optional")]
 pub fn at(text: &str) -> Option<outage::PointInTime> {
-    Some(outage::PointInTime { at: Some(At::LocalTime(text.to_owned())) })
+    Some(prepare::at(text))
 }
 
 /// Writes a window; an empty end leaves it open.
 #[expect(clippy::unnecessary_wraps, reason = "fields of messages are optional")]
 pub fn window(from: &str, to: &str) -> Option<outage::WindowInput> {
-    let to = if to.is_empty() { None } else { at(to) };
-    Some(outage::WindowInput { from: at(from), to })
+    Some(prepare::window(from, to))
 }
 
 /// Writes the declaration of an outage of the mailbox from this time on.
@@ -113,25 +102,12 @@ impl World {
         outages.declare_outage(outage.request(known)).await?;
         let over = declaration("over", "2024-05-06T09:00:00", "2024-05-08T09:00:00");
         let over = outages.declare_outage(outage.request(over)).await?.into_inner();
-        let rows = api::ImportSubscriptionsRequest {
-            request_id: id(),
-            rows: vec![row()],
-            ..api::ImportSubscriptionsRequest::default()
-        };
-        let mut subscriptions = SubscriptionServiceClient::new(ada.channel.clone());
-        let rows = ada.request(tokio_stream::once(rows));
-        let imported = subscriptions.import_subscriptions(rows).await?.into_inner();
-        let publish = api::PublishPolicyRequest {
-            request_id: id(),
-            text: POLICY.to_owned(),
-            ..api::PublishPolicyRequest::default()
-        };
-        PolicyServiceClient::new(ada.channel.clone()).publish_policy(ada.request(publish)).await?;
+        let imported = import_and_publish(&ada, row()).await?;
         let propose = api::ProposeAssessmentRequest {
             request_id: id(),
             outage: "outages/over".to_owned(),
             policy: "policies/libero-2023".to_owned(),
-            min_position: format!("{},{}", imported.consistency_token, over.consistency_token),
+            min_position: format!("{imported},{}", over.consistency_token),
             ..api::ProposeAssessmentRequest::default()
         };
         let mut assessments = AssessmentServiceClient::new(ada.channel.clone());

@@ -5,12 +5,14 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
+
+use crate::stack::{Error, binary};
 
 /// Starts the process, tells its id, and kills it once the input ends or the process has ended.
 const SHELL: &str = r#"
@@ -110,47 +112,12 @@ pub async fn signal(id: u32, name: &str) -> io::Result<bool> {
     Ok(command.status().await?.success())
 }
 
-/// Finds the program under test: the one that `RISTORO_CHAOS_PROGRAM` names, else the one that the workspace builds
-/// beside this test's own executable, which is built first where a source is newer.
+/// Finds the program under test: the one that `RISTORO_CHAOS_PROGRAM` names, else the one that the code builds to.
 ///
 /// # Errors
-/// Where it is not there and cannot be built.
-pub fn program() -> io::Result<PathBuf> {
-    if let Some(program) = std::env::var_os("RISTORO_CHAOS_PROGRAM") {
-        return Ok(PathBuf::from(program));
-    }
-    let own = std::env::current_exe()?;
-    let folder = own.parent().and_then(Path::parent).unwrap_or(Path::new("."));
-    let program = folder.join("ristoro");
-    let built_at = program.metadata().and_then(|found| found.modified()).ok();
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
-    if built_at.is_some_and(|at| newest(&sources).is_ok_and(|newest| newest < at)) {
-        return Ok(program);
-    }
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = std::process::Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "ristoro"]).current_dir(sources);
-    match build.status()?.success() && program.is_file() {
-        true => Ok(program),
-        false => Err(io::Error::other("`cargo build --package ristoro` gave no program")),
-    }
-}
-
-/// Gives when a file below a folder was changed last.
-fn newest(folder: &Path) -> io::Result<SystemTime> {
-    let mut newest = SystemTime::UNIX_EPOCH;
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                newest = newest.max(path.metadata()?.modified()?);
-            }
-        }
-    }
-    Ok(newest)
+/// Where it does not build.
+pub fn program() -> Result<PathBuf, Error> {
+    std::env::var_os("RISTORO_CHAOS_PROGRAM").map_or_else(binary, |program| Ok(program.into()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! A whole system for a test: the four services, each a process of the real binary, on one Postgres.
 
+pub mod prepare;
 mod service;
 
 use std::collections::BTreeMap;

@@ -2,22 +2,14 @@
 
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
-use ristoro_proto::eligibility::v1::policy_service_client::PolicyServiceClient;
-use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionServiceClient;
 use ristoro_proto::google::r#type::Money;
 use ristoro_proto::outage::v1 as outage;
 use ristoro_proto::outage::v1::outage_service_client::OutageServiceClient;
-use ristoro_proto::outage::v1::point_in_time::At;
 use ristoro_runtime::edge::timestamp;
+use ristoro_tests::stack::prepare::{id, import_and_publish, window};
 use ristoro_tests::stack::{Caller, Error, PEOPLE, Stack};
 use tonic::Streaming;
 use tonic::transport::Channel;
-use uuid::Uuid;
-
-const POLICY: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../crates/domain/policies/libero-2023.toml"
-));
 
 /// The people and their connections.
 pub struct Story {
@@ -25,15 +17,6 @@ pub struct Story {
     ada: Caller,
     bruno: Caller,
     imported: String,
-}
-
-fn id() -> String {
-    Uuid::new_v4().to_string()
-}
-
-fn window(from: &str, to: &str) -> outage::WindowInput {
-    let at = |text: &str| outage::PointInTime { at: Some(At::LocalTime(text.to_owned())) };
-    outage::WindowInput { from: Some(at(from)), to: Some(at(to)) }
 }
 
 impl Story {
@@ -59,21 +42,8 @@ impl Story {
             }),
             ..api::SubscriptionRow::default()
         };
-        let rows = api::ImportSubscriptionsRequest {
-            request_id: id(),
-            rows: vec![row],
-            ..api::ImportSubscriptionsRequest::default()
-        };
-        let mut subscriptions = SubscriptionServiceClient::new(ada.channel.clone());
-        let rows = ada.request(tokio_stream::once(rows));
-        let imported = subscriptions.import_subscriptions(rows).await?.into_inner();
-        let publish = api::PublishPolicyRequest {
-            request_id: id(),
-            text: POLICY.to_owned(),
-            ..api::PublishPolicyRequest::default()
-        };
-        PolicyServiceClient::new(ada.channel.clone()).publish_policy(ada.request(publish)).await?;
-        Ok(Self { outage, ada, bruno, imported: imported.consistency_token })
+        let imported = import_and_publish(&ada, row).await?;
+        Ok(Self { outage, ada, bruno, imported })
     }
 
     /// Declares an outage that is over and proposes to settle it; the declaration is a part of the trace, if any.
