@@ -15,7 +15,7 @@ use crate::verbs::assessment::totals_text;
 
 /// The widest bar of a histogram, in characters.
 const BAR: u64 = 40;
-/// The most bars of a histogram; more amounts are put together.
+/// About the most bars of a histogram; more amounts are put together.
 const BARS: usize = 20;
 
 /// The distribution of the amounts of one currency, over those who get one.
@@ -93,18 +93,27 @@ impl Statistics {
         if self.buckets.len() <= BARS {
             return self.buckets.iter().map(|(minor, count)| (shown(*minor), *count)).collect();
         }
-        let (least, most) = (self.buckets[0].0, self.largest.minor);
-        let width = (most - least) / i64::try_from(BARS).expect("bars are few") + 1;
-        let mut bars = vec![0_u64; BARS];
+        let (first, last) = (self.buckets[0].0, self.largest.minor);
+        let width = round_width((last - first) / i64::try_from(BARS).expect("bars are few") + 1);
+        let least = first.div_euclid(width) * width;
+        let place = |minor: i64| usize::try_from((minor - least) / width).unwrap_or_default();
+        let mut bars = vec![0_u64; place(last) + 1];
         for (minor, count) in &self.buckets {
-            let place = usize::try_from((minor - least) / width).unwrap_or(BARS - 1);
-            bars[place.min(BARS - 1)] += count;
+            bars[place(*minor)] += count;
         }
-        let label = |place: usize| {
-            let from = least + width * i64::try_from(place).expect("bars are few");
-            format!("from {}", shown(from))
-        };
-        bars.into_iter().enumerate().map(|(place, count)| (label(place), count)).collect()
+        let begins = (0..).map(|bar: i64| format!("from {}", shown(least + width * bar)));
+        begins.zip(bars).collect()
+    }
+}
+
+/// Gives the least of 1, 2 or 5 times a power of ten that is not below a width.
+fn round_width(width: i64) -> i64 {
+    let mut power = 1;
+    loop {
+        match [1, 2, 5].into_iter().map(|digit| digit * power).find(|round| *round >= width) {
+            Some(round) => return round,
+            None => power *= 10,
+        }
     }
 }
 
@@ -264,7 +273,8 @@ mod tests {
     fn many_amounts_are_put_together_and_nobody_is_lost() {
         let amounts: Vec<(i64, u64)> = (1..=100).map(|minor| (minor * 37, 2)).collect();
         let bars = statistics(&simulation(&amounts)).remove(0).bars();
-        assert_eq!(bars.len(), BARS);
+        // From 0.37 to 37.00 EUR: nineteen bars of 2.00.
+        assert_eq!((bars.len(), bars[1].0.as_str()), (19, "from 2.00 EUR"));
         assert_eq!(bars.iter().map(|(_, count)| count).sum::<u64>(), 200);
     }
 

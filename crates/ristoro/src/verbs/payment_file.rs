@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use ristoro_proto::payout::v1 as api;
 use ristoro_proto::payout::v1::payment_file_service_client::PaymentFileServiceClient;
+use ristoro_runtime::edge;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tonic::transport::Channel;
@@ -320,7 +321,7 @@ async fn download(
     while let Some(part) = parts.message().await? {
         bytes.extend_from_slice(&part.data);
     }
-    let digest = hexadecimal(&Sha256::digest(&bytes));
+    let digest = edge::hex(&Sha256::digest(&bytes));
     if digest != file.sha256 {
         bail!(
             "{name}: the bytes have the digest {digest}, and the record of the submission has {}: do not use them, \
@@ -337,10 +338,6 @@ async fn download(
             Ok(())
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn value(file: &api::PaymentFile) -> Value {

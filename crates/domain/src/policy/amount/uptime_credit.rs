@@ -7,7 +7,7 @@ use super::tiers::{Tiers, shown};
 use super::{Draft, Given, Value};
 use crate::facts::FeePeriod;
 use crate::money::{Currency, Money};
-use crate::policy::count::{Counted, Unit, UptimePeriod};
+use crate::policy::count::{Counted, Unit, UptimeOf, UptimePeriod};
 use crate::policy::error::Refusal;
 use crate::policy::reader::Section;
 use crate::rounding::Exact;
@@ -80,19 +80,7 @@ impl UptimeCredit {
 /// Gives the charges of a period in minor units: those that began in it, or the plan's fee for it.
 fn charges(given: &Given<'_>, unit: &Unit) -> Result<Option<Exact>, Refusal> {
     let out_of_range = Refusal::out_of_range(&given.rule.id);
-    let period = match given.rule.count.what {
-        Counted::Uptime(of) => of.period,
-        Counted::Outage
-        | Counted::LocalDay
-        | Counted::Midnight
-        | Counted::WorkingDay(_)
-        | Counted::HourBlock(_)
-        | Counted::Appointment
-        | Counted::LateStartDay
-        | Counted::Passenger
-        | Counted::RecognisedClaim
-        | Counted::LateAnswerDay { .. } => return Ok(None),
-    };
+    let Counted::Uptime(UptimeOf { period, .. }) = given.rule.count.what else { return Ok(None) };
     let Some((first, next)) = period.around(unit.day) else { return Ok(None) };
     let charged = &given.view.seen.charges;
     if charged.is_empty() {

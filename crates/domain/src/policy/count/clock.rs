@@ -102,19 +102,8 @@ fn leave_out(
 /// Gives day 0, none where every day counts, and why the days up to it do not; nothing where the clock never started.
 fn day_zero<'v>(count: &Count, first: Date, view: &'v View<'_>) -> Option<(Option<Date>, &'v str)> {
     // A midnight is named by the day that it begins, so the outage began on the day before.
-    let begun = match count.what {
-        Counted::Midnight => first.yesterday().unwrap_or(first),
-        Counted::Outage
-        | Counted::LocalDay
-        | Counted::WorkingDay(_)
-        | Counted::HourBlock(_)
-        | Counted::Uptime(_)
-        | Counted::Appointment
-        | Counted::LateStartDay
-        | Counted::Passenger
-        | Counted::RecognisedClaim
-        | Counted::LateAnswerDay { .. } => first,
-    };
+    let is_midnight = count.what == Counted::Midnight;
+    let begun = if is_midnight { first.yesterday().unwrap_or(first) } else { first };
     match count.clock {
         Clock::OutageStart => Some((None, "")),
         Clock::Report => match view.report {

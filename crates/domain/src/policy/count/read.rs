@@ -95,32 +95,16 @@ impl Count {
         };
         let by_windows = has_grades(what) || matches!(what, Counted::Uptime(_));
         let grades = if by_windows { read_grades(&section) } else { Some([true; 4]) };
-        let (clock, grace) = match what {
-            Counted::LocalDay | Counted::Midnight | Counted::WorkingDay(_) => {
-                let clock = section.optional_choice("clock", CLOCKS);
-                (clock.unwrap_or(Clock::OutageStart), read_grace(&section))
-            }
-            Counted::Outage
-            | Counted::HourBlock(_)
-            | Counted::Uptime(_)
-            | Counted::Appointment
-            | Counted::LateStartDay
-            | Counted::Passenger
-            | Counted::RecognisedClaim
-            | Counted::LateAnswerDay { .. } => (Clock::OutageStart, Some(Grace::None)),
+        let by_days =
+            matches!(what, Counted::LocalDay | Counted::Midnight | Counted::WorkingDay(_));
+        let (clock, grace) = if by_days {
+            let clock = section.optional_choice("clock", CLOCKS);
+            (clock.unwrap_or(Clock::OutageStart), read_grace(&section))
+        } else {
+            (Clock::OutageStart, Some(Grace::None))
         };
-        let most = match what {
-            Counted::Outage | Counted::HourBlock(_) => None,
-            Counted::LocalDay
-            | Counted::Midnight
-            | Counted::WorkingDay(_)
-            | Counted::Uptime(_)
-            | Counted::Appointment
-            | Counted::LateStartDay
-            | Counted::Passenger
-            | Counted::RecognisedClaim
-            | Counted::LateAnswerDay { .. } => section.optional_whole("most", "60"),
-        };
+        let capped = !matches!(what, Counted::Outage | Counted::HourBlock(_));
+        let most = if capped { section.optional_whole("most", "60") } else { None };
         section.finish();
         let most = most.map(|most| u32::try_from(most).unwrap_or(u32::MAX));
         Some(Count { what, grades: grades?, clock, grace: grace?, most })

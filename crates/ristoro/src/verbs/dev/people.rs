@@ -8,6 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use ristoro_runtime::edge;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -34,11 +35,7 @@ pub fn passes(folder: &Path) -> Result<Passes> {
     let (mut principals, mut tokens) = (String::new(), String::new());
     for (name, roles) in ROLES {
         let token = known.remove(name).unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-        let hash = Sha256::digest(token.as_bytes());
-        let hash = hash.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a string does not fail");
-            text
-        });
+        let hash = edge::hex(&Sha256::digest(token.as_bytes()));
         writeln!(
             principals,
             "[[principal]]\nname = \"{name}\"\nroles = {roles:?}\ntoken_sha256 = \"{hash}\"\n"
