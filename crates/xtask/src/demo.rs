@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::process::{cargo, command, root, succeeds};
+use crate::process::{cargo, command, succeeds, target};
 
 /// Plays the case libero-2023.
 #[derive(Debug, Args)]
@@ -28,7 +28,6 @@ impl Demo {
         if !succeeds(&mut cargo(&["build", "--package", "ristoro"]))? {
             return Ok(false);
         }
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), Into::into);
         let subscribers = self.subscribers.to_string();
         let mut arguments =
             vec!["dev", "--demo", "libero-2023", "--log", &self.log, "--subscribers", &subscribers];
@@ -36,7 +35,7 @@ impl Demo {
             arguments.push("--once");
         }
         // In place of this process, so that whoever ends it ends the servers in order.
-        let binary = target.join("debug/ristoro");
+        let binary = target().join("debug/ristoro");
         Err(command(&binary, &arguments).exec()).with_context(|| format!("{}", binary.display()))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{cargo, command, missing, root, succeeds};
+use crate::process::{self, cargo, command, missing, root, succeeds};
 
 /// What is installed; the rest follows from these.
 const PACKAGES: [&str; 5] = [
@@ -111,8 +111,7 @@ struct Stack {
 impl Stack {
     /// Starts one and waits for its addresses.
     fn start() -> Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), Into::into);
-        let mut dev = Command::new(target.join("debug/ristoro"));
+        let mut dev = Command::new(process::target().join("debug/ristoro"));
         dev.arg("dev").current_dir(root()).stdout(Stdio::piped());
         let mut process = dev.spawn().context("the built ristoro cannot be started")?;
         let output = process.stdout.take().context("the output was asked for")?;

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::buf;
 use crate::deploy;
 use crate::manifests;
-use crate::process::{cargo, command, missing, succeeds};
+use crate::process::{self, cargo, command, missing, succeeds};
 use crate::python;
 
 /// Runs checks and tests.
@@ -123,6 +123,8 @@ impl Step {
 /// Runs all tests, shows what they print and counts them.
 fn tests(counts: &mut Counts) -> Result<bool> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    // The tests' own build makes the binary as well; those that run it need not build it again in another way.
+    command.env("RISTORO_TEST_PROGRAM", process::target().join("debug/ristoro"));
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| missing("cargo"))?;
     let output = child.stdout.take().context("the output was asked for")?;
     for line in BufReader::new(output).lines() {

@@ -1,6 +1,5 @@
 //! The system under test: real servers, and several processes of each service that all believe they own everything.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +10,14 @@ use ristoro_local::{
     free_port,
 };
 use ristoro_log::LogConfig;
+use ristoro_runtime::edge::hex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::client::Person;
-use super::process::{Launch, Process, program};
+use super::process::{Launch, Process};
+use crate::stack::binary;
 
 /// How many partitions each topic has.
 pub const PARTITIONS: u32 = 4;
@@ -130,7 +131,7 @@ impl Cluster {
     /// # Errors
     /// Where a part is missing or does not start.
     pub async fn start() -> Result<Self, Error> {
-        let program = program()?;
+        let program = binary()?;
         let folder = std::env::temp_dir().join(format!("ristoro-chaos-{}", Uuid::new_v4()));
         std::fs::create_dir_all(&folder)?;
         let postgres = Postgres::start(PostgresOptions::throw_away(cache_directory())).await?;
@@ -249,11 +250,7 @@ pub fn token(caller: &str) -> String {
 fn principals() -> String {
     let mut text = String::new();
     for caller in CALLERS {
-        let hash = Sha256::digest(token(caller).as_bytes());
-        let hash = hash.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a string does not fail");
-            text
-        });
+        let hash = hex(&Sha256::digest(token(caller).as_bytes()));
         let entry = format!(
             "[[principal]]\nname = \"{caller}\"\nroles = {ROLES:?}\ntoken_sha256 = \"{hash}\"\n\n"
         );

@@ -12,8 +12,6 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
-use crate::stack::{Error, binary};
-
 /// Starts the process, tells its id, and kills it once the input ends or the process has ended.
 const SHELL: &str = r#"
 exec 3<&0 </dev/null
@@ -110,14 +108,6 @@ pub async fn signal(id: u32, name: &str) -> io::Result<bool> {
     let mut command = Command::new("kill");
     command.args(["-s", name, &id.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(command.status().await?.success())
-}
-
-/// Finds the program under test: the one that `RISTORO_CHAOS_PROGRAM` names, else the one that the code builds to.
-///
-/// # Errors
-/// Where it does not build.
-pub fn program() -> Result<PathBuf, Error> {
-    std::env::var_os("RISTORO_CHAOS_PROGRAM").map_or_else(binary, |program| Ok(program.into()))
 }
 
 #[cfg(test)]

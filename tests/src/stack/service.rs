@@ -141,7 +141,11 @@ impl Caller {
     }
 }
 
-/// Finds the binary beside this test's own executable, as built from the code that is there now.
+/// The variable that names a binary which is built already.
+const PROGRAM: &str = "RISTORO_TEST_PROGRAM";
+
+/// Finds the binary: the one that `RISTORO_TEST_PROGRAM` names, else the one beside this test's own executable, as built
+/// from the code that is there now.
 ///
 /// # Errors
 /// Where it does not build.
@@ -151,6 +155,9 @@ pub fn binary() -> Result<PathBuf, Error> {
 }
 
 fn build() -> Result<PathBuf, Error> {
+    if let Some(program) = std::env::var_os(PROGRAM) {
+        return Ok(program.into());
+    }
     let own = std::env::current_exe()?;
     let folder = own.parent().and_then(Path::parent).ok_or("a test lies in the target folder")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

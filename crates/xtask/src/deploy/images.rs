@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::engine::Engine;
 use super::packages::clear;
-use crate::process::{bounded, cargo, output, root, succeeds};
+use crate::process::{self, bounded, cargo, output, root, succeeds};
 
 /// Ours, under a name that no user's image has.
 pub const IMAGE: &str = "ristoro:deploy-test";
@@ -54,8 +54,7 @@ fn static_binary() -> Result<PathBuf> {
     let mut build = cargo(&["build", "--quiet", "--package", "ristoro", "--target", &target]);
     let built = succeeds(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
     ensure!(built, "the static program could not be built");
-    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), Into::into);
-    Ok(folder.join(target).join("debug/ristoro"))
+    Ok(process::target().join(target).join("debug/ristoro"))
 }
 
 fn stand_in(engine: &Engine, cache: &Path, folder: &Path) -> Result<()> {
