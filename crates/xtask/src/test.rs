@@ -124,7 +124,7 @@ impl Step {
 fn tests(counts: &mut Counts) -> Result<bool> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     // The tests' own build makes the binary as well; those that run it need not build it again in another way.
-    command.env("RISTORO_TEST_PROGRAM", process::target().join("debug/ristoro"));
+    command.env("BUILT_RISTORO", process::target().join("debug/ristoro"));
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| missing("cargo"))?;
     let output = child.stdout.take().context("the output was asked for")?;
     for line in BufReader::new(output).lines() {

@@ -142,9 +142,9 @@ impl Caller {
 }
 
 /// The variable that names a binary which is built already.
-const PROGRAM: &str = "RISTORO_TEST_PROGRAM";
+const PROGRAM: &str = "BUILT_RISTORO";
 
-/// Finds the binary: the one that `RISTORO_TEST_PROGRAM` names, else the one beside this test's own executable, as built
+/// Finds the binary: the one that `BUILT_RISTORO` names, else the one beside this test's own executable, as built
 /// from the code that is there now.
 ///
 /// # Errors
