@@ -3,12 +3,12 @@
 #![expect(clippy::print_stdout, reason = "the table is there to be read")]
 
 use ristoro_tests::bad_input::{World, table};
-use ristoro_tests::stack::{Error, Stack};
+use ristoro_tests::stack::{Error, Stack, StackOptions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_is_refused_with_what_where_and_what_to_do_and_changes_nothing()
 -> Result<(), Error> {
-    let world = World::new(Stack::start(&[]).await?).await?;
+    let world = World::new(Stack::start(StackOptions::default()).await?).await?;
     let mut faults = Vec::new();
     let mut class = "";
     for case in table() {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ristoro_local::{MailCatcher, MailOptions, Postgres, PostgresOptions, cache_directory};
+use ristoro_local::{
+    Kafka, KafkaOptions, MailCatcher, MailOptions, Postgres, PostgresOptions, cache_directory,
+};
 use ristoro_log::{EventLog, LogConfig, Position, Topic};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -24,11 +26,33 @@ pub const PEOPLE: [&str; 2] = ["ada", "bruno"];
 /// One who may only submit signals.
 pub const FEED: &str = "feed";
 
+/// What a system is made of.
+#[derive(Debug)]
+pub struct StackOptions<'a> {
+    /// Settings beside the usual ones.
+    pub settings: &'a [(&'a str, &'a str)],
+    /// How the tables' server runs; the log is in it too unless there is a broker.
+    pub postgres: PostgresOptions,
+    /// The broker of the log.
+    pub kafka: Option<KafkaOptions>,
+    /// How many partitions each topic has.
+    pub partitions: u32,
+}
+
+impl Default for StackOptions<'_> {
+    fn default() -> Self {
+        let postgres = PostgresOptions::throw_away(cache_directory());
+        Self { settings: &[], postgres, kafka: None, partitions: 2 }
+    }
+}
+
 /// A running system. Dropped, everything goes.
 #[derive(Debug)]
 pub struct Stack {
     /// The tables' and the log's server.
     pub postgres: Postgres,
+    /// The log's server, where it is not Postgres.
+    pub kafka: Option<Kafka>,
     /// The recording mail server.
     pub mail: MailCatcher,
     /// The database's URL.
@@ -42,33 +66,41 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts everything, with these settings beside the usual ones, and waits until all are ready.
+    /// Starts everything and waits until all are ready.
     ///
     /// # Errors
     /// Where something does not start.
-    pub async fn start(more: &[(&str, &str)]) -> Result<Self, Error> {
+    pub async fn start(options: StackOptions<'_>) -> Result<Self, Error> {
         let folder = std::env::temp_dir().join(format!("ristoro-stack-{}", Uuid::new_v4()));
         std::fs::create_dir_all(&folder)?;
         let principals = folder.join("principals.toml");
         std::fs::write(&principals, people())?;
-        let postgres = Postgres::start(PostgresOptions::throw_away(cache_directory())).await?;
+        let postgres = Postgres::start(options.postgres).await?;
         let database = postgres.create_database("ristoro").await?;
+        let kafka = match options.kafka {
+            Some(options) => Some(Kafka::start(options).await?),
+            None => None,
+        };
+        let log = match &kafka {
+            Some(kafka) => LogConfig::Kafka { bootstrap: kafka.bootstrap() },
+            None => LogConfig::Postgres { url: database.clone() },
+        };
         let mail = MailCatcher::start(MailOptions::default()).await?;
         let own = [
             ("RISTORO_DATABASE_URL", database.as_str()),
-            ("RISTORO_LOG", database.as_str()),
+            ("RISTORO_LOG", &address(&log)),
             ("RISTORO_PRINCIPALS_FILE", &principals.display().to_string()),
-            ("RISTORO_PARTITIONS", "2"),
+            ("RISTORO_PARTITIONS", &options.partitions.to_string()),
             ("RISTORO_POOL_SIZE", "12"),
             ("RISTORO_LOG_FILTER", "warn"),
             ("RISTORO_SMTP_URL", &mail.url()),
             ("RISTORO_NOTICE_FROM", "Provider <no-reply@provider.example>"),
         ];
-        let settings = own.iter().chain(more).map(|(key, value)| ((*key).into(), (*value).into()));
+        let all = own.iter().chain(options.settings);
+        let settings = all.map(|(key, value)| ((*key).into(), (*value).into()));
         let settings: Vec<(String, String)> = settings.collect();
         // The log is made here, so that the processes need not agree on who makes it.
-        let log = LogConfig::Postgres { url: database.clone() };
-        let log = EventLog::create(&log, Uuid::new_v4(), 2).await?;
+        let log = EventLog::create(&log, Uuid::new_v4(), options.partitions).await?;
         let mut services = BTreeMap::new();
         for name in SERVICES {
             services.insert(name, Service::start(name, &settings).await?);
@@ -76,7 +108,7 @@ impl Stack {
         for service in services.values_mut() {
             service.ready().await?;
         }
-        Ok(Self { postgres, mail, database, log, folder, services, settings })
+        Ok(Self { postgres, kafka, mail, database, log, folder, services, settings })
     }
 
     /// Gives a running service.
@@ -100,6 +132,17 @@ impl Stack {
     /// Where it cannot be connected to.
     pub async fn caller(&self, service: &str, name: &str) -> Result<Caller, Error> {
         Caller::connect(&self.service(service).endpoint, &token(name)).await
+    }
+
+    /// Gives the process ids of the services and servers, by name.
+    #[must_use]
+    pub fn processes(&self) -> BTreeMap<&'static str, u32> {
+        let services = self.services.iter();
+        let mut processes: BTreeMap<&'static str, u32> =
+            services.filter_map(|(name, service)| Some((*name, service.id()?))).collect();
+        processes.insert("postgres", self.postgres.process_id());
+        processes.extend(self.kafka.as_ref().map(|kafka| ("kafka", kafka.process_id())));
+        processes
     }
 
     /// Asks a service to end, as an orchestrator does, and waits.
@@ -128,9 +171,21 @@ impl Stack {
             service.end().await?;
         }
         drop(self.mail);
+        if let Some(kafka) = self.kafka {
+            kafka.stop().await?;
+        }
         self.postgres.stop().await?;
         std::fs::remove_dir_all(&self.folder)?;
         Ok(())
+    }
+}
+
+/// Writes where a log is, as the setting does.
+fn address(log: &LogConfig) -> String {
+    match log {
+        LogConfig::Kafka { bootstrap } => format!("kafka://{bootstrap}"),
+        LogConfig::Postgres { url } => url.clone(),
+        LogConfig::Memory => unreachable!("processes share no memory"),
     }
 }
 

@@ -85,6 +85,12 @@ impl Service {
         }
     }
 
+    /// Gives its process's id while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
+    }
+
     /// Gives one of its pages with the headers.
     ///
     /// # Errors

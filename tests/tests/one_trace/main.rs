@@ -9,7 +9,7 @@ use std::time::Duration;
 use collector::Collector;
 use ristoro_log::{Envelope, Limits, Position, Topic};
 use ristoro_runtime::telemetry::trace_id;
-use ristoro_tests::stack::{Error, SERVICES, Stack};
+use ristoro_tests::stack::{Error, SERVICES, Stack, StackOptions};
 use story::Story;
 use tonic::Code;
 
@@ -37,7 +37,10 @@ const SHUTDOWN_BOUND: Duration = Duration::from_secs(10);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_trace_leads_from_the_approval_to_the_notice() -> Result<(), Error> {
     let collector = Collector::start().await?;
-    let mut stack = Stack::start(&[("RISTORO_OTLP_ENDPOINT", &collector.endpoint)]).await?;
+    let mut stack = Stack::start(StackOptions {
+        settings: &[("RISTORO_OTLP_ENDPOINT", &collector.endpoint)],
+        ..StackOptions::default()
+    }).await?;
     let story = Story::new(&stack).await?;
     let approved = story.settle("told", Some(TRACEPARENT)).await?;
     stack.mail.wait_for(1, MAIL_BOUND).await?;

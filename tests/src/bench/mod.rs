@@ -1,0 +1,9 @@
+//! Measurements of the whole system: real processes, real servers, results that are compared before a time counts.
+
+pub mod caller;
+pub mod compare;
+pub mod cpu;
+pub mod report;
+pub mod roster;
+pub mod scripts;
+pub mod settle;

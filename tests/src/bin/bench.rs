@@ -1,0 +1,106 @@
+//! `cargo xtask bench settle|...`: the measurements that need the whole system.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ristoro_tests::bench::scripts::Script;
+use ristoro_tests::bench::settle::{self, Race};
+use ristoro_tests::stack::Error;
+
+/// Measures the whole system on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// From the approval of an assessment to its last row, against scripts of SQL
+    Settle(Settle),
+}
+
+#[derive(Debug, Args)]
+struct Settle {
+    /// How many subscriptions
+    #[arg(long, default_value_t = 100_000)]
+    subscriptions: u64,
+    /// The log
+    #[arg(long, default_value = "kafka")]
+    log: Log,
+    /// Pairs of legs
+    #[arg(long, default_value_t = 5)]
+    pairs: u32,
+    /// Partitions of each topic
+    #[arg(long, default_value_t = 8)]
+    partitions: u32,
+    /// The scripts to race against
+    #[arg(long, value_delimiter = ',', default_value = "s2,s3")]
+    scripts: Vec<Name>,
+    /// The form of the result
+    #[arg(long, default_value = "table")]
+    output: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Log {
+    /// A broker of its own
+    Kafka,
+    /// In Postgres
+    Postgres,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Name {
+    /// Plain: keys first
+    S1,
+    /// Tuned and durable
+    S2,
+    /// The fastest trick, which rules out replicas
+    S3,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Form {
+    /// For people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> ExitCode {
+    let What::Settle(settle) = Bench::parse().what;
+    match run(settle).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settle: Settle) -> Result<(), Error> {
+    let script = |name: &Name| match name {
+        Name::S1 => Script::S1,
+        Name::S2 => Script::S2,
+        Name::S3 => Script::S3,
+    };
+    let race = Race {
+        subscriptions: settle.subscriptions,
+        pairs: settle.pairs,
+        kafka: settle.log == Log::Kafka,
+        partitions: settle.partitions,
+        scripts: settle.scripts.iter().map(script).collect(),
+    };
+    let report = settle::run(&race, |line| eprintln!("{line}")).await?;
+    match settle.output {
+        Form::Json => println!("{}", report.value(settle.subscriptions)),
+        Form::Table => {
+            report.lines(settle.subscriptions).iter().for_each(|line| println!("{line}"));
+        }
+    }
+    Ok(())
+}
