@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ristoro_domain::columns::Columns;
 use ristoro_domain::decided::Chunk;
-use ristoro_domain::policy::{Context, Evaluator, Granted, ReasonIndex};
+use ristoro_domain::policy::{Context, Evaluator, Granted, ReasonIndex, Refusal};
 use ristoro_domain::settlement::Pins;
 use sqlx::PgConnection;
 
@@ -19,6 +19,14 @@ pub struct Walk {
     partition: u32,
     roster_offset: u64,
     after_number: u64,
+}
+
+/// A chunk of people as they were at the pins, with what they had been granted by then.
+#[derive(Debug)]
+pub struct Read {
+    /// The people, in number order; never empty.
+    pub rows: Vec<RosterRow>,
+    granted: BTreeMap<u64, Vec<Granted>>,
 }
 
 /// A chunk of people with the evaluator's reason of each.
@@ -58,23 +66,28 @@ impl Walk {
         basis: Basis<'_>,
         size: u32,
     ) -> Result<Option<Walked>, AssessError> {
+        let Some(read) = self.read(connection, basis, size).await? else { return Ok(None) };
+        let reasons = read.decide(evaluator, basis)?;
+        Ok(Some(Walked { rows: read.rows, reasons }))
+    }
+
+    /// Reads up to `size` further people, for one evaluator or several; none when the partition is through.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub async fn read(
+        &mut self,
+        connection: &mut PgConnection,
+        basis: Basis<'_>,
+        size: u32,
+    ) -> Result<Option<Read>, AssessError> {
         let (partition, after) = (self.partition, self.after_number);
         let rows =
             read_range(connection, partition, after, i64::from(size), self.roster_offset).await?;
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
         let granted = self.granted(connection, basis, first.number, last.number).await?;
         self.after_number = last.number;
-        let mut reasons = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let context = Context {
-                reports: &row.reports,
-                granted: granted.get(&row.number).map_or(&[], Vec::as_slice),
-                known_at: basis.pins.known_at,
-                ..Context::default()
-            };
-            reasons.push(evaluator.decide(&row.subscription, &context)?);
-        }
-        Ok(Some(Walked { rows, reasons }))
+        Ok(Some(Read { rows, granted }))
     }
 
     async fn granted(
@@ -103,6 +116,30 @@ impl Walk {
             }
         }
         Ok(granted)
+    }
+}
+
+impl Read {
+    /// Gives the evaluator's reason of each of them.
+    ///
+    /// # Errors
+    /// Where the policy refuses a case.
+    pub fn decide(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        basis: Basis<'_>,
+    ) -> Result<Vec<ReasonIndex>, Refusal> {
+        let mut reasons = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            let context = Context {
+                reports: &row.reports,
+                granted: self.granted.get(&row.number).map_or(&[], Vec::as_slice),
+                known_at: basis.pins.known_at,
+                ..Context::default()
+            };
+            reasons.push(evaluator.decide(&row.subscription, &context)?);
+        }
+        Ok(reasons)
     }
 }
 
