@@ -114,6 +114,11 @@ impl Condition {
         mentions(&self.program, variable, field)
     }
 
+    /// Says whether the condition writes a text that is, or is a part of, a name.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        writes(&self.program, &|text| !text.is_empty() && name.contains(text))
+    }
+
     /// Answers yes or no.
     pub(crate) fn holds(&self, facts: &Facts<'_>) -> bool {
         self.question.holds(facts)
@@ -204,6 +209,24 @@ fn mentions(node: &IdedExpr, variable: &str, field: &str) -> bool {
             parts.any(|part| mentions(part, variable, field))
         }
         Expr::Literal(_)
+        | Expr::Ident(_)
+        | Expr::Comprehension(_)
+        | Expr::Unspecified
+        | Expr::Map(_)
+        | Expr::Struct(_) => false,
+    }
+}
+
+fn writes(node: &IdedExpr, such: &impl Fn(&str) -> bool) -> bool {
+    match &node.expr {
+        Expr::Literal(LiteralValue::String(text)) => such(text.inner()),
+        Expr::List(list) => list.elements.iter().any(|element| writes(element, such)),
+        Expr::Call(call) => {
+            let mut parts = call.target.iter().map(|target| &**target).chain(&call.args);
+            parts.any(|part| writes(part, such))
+        }
+        Expr::Select(_)
+        | Expr::Literal(_)
         | Expr::Ident(_)
         | Expr::Comprehension(_)
         | Expr::Unspecified

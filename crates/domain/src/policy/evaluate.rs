@@ -21,6 +21,13 @@ use crate::rounding::Exact;
 
 /// Decides one case. The result depends on the policy, the outage's common facts and the view alone.
 pub(crate) fn evaluate(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason, Refusal> {
+    match reading.policy.in_fee_currency(view) {
+        Some(policy) => decide(&reading.under(&policy), view),
+        None => decide(reading, view),
+    }
+}
+
+fn decide(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason, Refusal> {
     let policy = reading.policy;
     let mut sheet = Sheet::new(policy.currency, policy.rounding);
     let closed = first_closed(reading, view)?;

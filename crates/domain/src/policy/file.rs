@@ -125,6 +125,7 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         conditions,
         rules,
         sees: Sees::default(),
+        follows_fees: false,
     };
     policy.sees = sees(&policy);
     Some(policy)

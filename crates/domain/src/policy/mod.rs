@@ -4,6 +4,7 @@
 //! `view` -> `gates` -> `amount` (one formula, one file) -> `sheet` -> reason.
 
 mod amount;
+mod as_if;
 mod calendar;
 mod caps;
 pub mod case;
@@ -46,6 +47,7 @@ pub use amount::{
     Amount, ByDistance, ByIndex, FeeShare, PerUnit, Quota, QuotaBase, Term, UptimeCredit,
     UptimeTerm,
 };
+pub use as_if::{AsIf, NotApplicable};
 pub use calendar::Calendar;
 pub use caps::{Cap, CapPer, Most};
 pub use condition::Condition;
@@ -92,6 +94,8 @@ pub struct Policy {
     conditions: Vec<Condition>,
     rules: Vec<Rule>,
     sees: view::Sees,
+    /// Whether amounts are in the currency of the fees: never as the file is read, only as if it were for other people.
+    follows_fees: bool,
 }
 
 /// The key in `[components]` that stands for every component that is not named.

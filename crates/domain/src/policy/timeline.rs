@@ -85,6 +85,12 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Reads the same outage by another policy that knows the same components.
+    pub(crate) fn under<'b>(&'b self, policy: &'b Policy) -> Reading<'b> {
+        let (classes, components) = (self.classes.clone(), self.components.clone());
+        Reading { policy, outage: self.outage, classes, components, started: self.started }
+    }
+
     /// Makes the timeline of one subscription.
     pub(crate) fn timeline(&self, subscription: &Subscription) -> Result<Timeline, Refusal> {
         let mut missed = Missed::NotAffected;

@@ -57,6 +57,13 @@ impl Dated {
         self.steps.iter().rev().find(|step| step.from <= day)
     }
 
+    /// Lets the rates of a day hold always; where none hold on it, they stay as they are.
+    pub(super) fn hold_at(&mut self, day: Date) {
+        if let Some(step) = self.on(day).cloned() {
+            self.steps = vec![Step { from: Date::MIN, ..step }];
+        }
+    }
+
     /// Gives the first day with a rate.
     pub(crate) fn first_day(&self) -> Option<Date> {
         self.steps.first().map(|step| step.from)

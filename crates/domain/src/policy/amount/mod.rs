@@ -210,6 +210,18 @@ impl Amount {
         matches!(self, Amount::Quota(_) | Amount::Term(_) | Amount::UptimeTerm(_))
     }
 
+    /// Lets the rates of a day hold always, where the rates are dated.
+    pub(crate) fn hold_at(&mut self, day: Date) {
+        if let Amount::PerUnit(formula) = self {
+            formula.hold_at(day);
+        }
+    }
+
+    /// Gives the amount that a credit has to exceed, where there is one.
+    pub(crate) fn threshold(&self) -> Option<Money> {
+        if let Amount::UptimeCredit(formula) = self { formula.only_above } else { None }
+    }
+
     /// Gives the first day with a rate, where the rates are dated.
     pub(crate) fn first_day(&self) -> Option<Date> {
         match self {

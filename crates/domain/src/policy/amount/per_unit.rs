@@ -34,6 +34,11 @@ impl PerUnit {
         self.rates.first_day()
     }
 
+    /// Lets the rates of a day hold always.
+    pub(super) fn hold_at(&mut self, day: jiff::civil::Date) {
+        self.rates.hold_at(day);
+    }
+
     /// Gives a line for each grade and rate, from the highest grade and the first rate.
     pub(super) fn drafts(&self, given: &Given<'_>) -> Result<Vec<Draft>, Refusal> {
         let mut lines: BTreeMap<(std::cmp::Reverse<Grade>, &Step), Vec<&Unit>> = BTreeMap::new();

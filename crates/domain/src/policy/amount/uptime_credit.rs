@@ -17,7 +17,7 @@ use crate::rounding::Exact;
 pub struct UptimeCredit {
     tiers: Tiers<Exact>,
     /// A credit of at most this, before rounding, is not given.
-    only_above: Option<Money>,
+    pub(super) only_above: Option<Money>,
 }
 
 impl UptimeCredit {
