@@ -5,6 +5,8 @@ create table subscription (
     number bigint not null,
     recorded_at bigint not null,
     superseded_at bigint,
+    -- Whether it is the state that a batch brought; roster_page has it too.
+    imported boolean not null,
     partition integer not null,
     subscription text not null,
     subscriber text not null,
@@ -28,6 +30,21 @@ create table subscription (
 
 -- Each event of a person finds the subscription's current state by it, in a rebuild too.
 create unique index subscription_current on subscription (subscriber, subscription) where superseded_at is null;
+
+-- The roster's batches as they came, for whoever reads everybody: one row a batch.
+create table roster_page (
+    first_number bigint not null,
+    last_number bigint not null,
+    recorded_at bigint not null,
+    -- An encoded SubscriptionsImported with the columns that a policy sees.
+    people bytea not null,
+    primary key (first_number)
+);
+-- Packed already: the server need not try to compress it.
+alter table roster_page alter column people set storage external;
+
+-- What differs from the pages: few, and found by number while everybody is read.
+create index subscription_differing on subscription (number) where not imported;
 
 -- What a subscriber reported of a subscription.
 create table report (

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ristoro_domain::columns::Columns;
 use ristoro_domain::decided::Chunk;
+use ristoro_domain::facts::Subscription;
 use ristoro_domain::policy::{Context, Evaluator, Granted, ReasonIndex, Refusal};
 use ristoro_domain::settlement::Pins;
 use sqlx::PgConnection;
@@ -11,31 +12,20 @@ use sqlx::PgConnection;
 use super::AssessError;
 use super::inputs::Earlier;
 use crate::projections::decision::chunks_between;
-use crate::projections::subscription::{RosterRow, read_range};
+use crate::projections::page::{Everybody, People};
 
 /// Where a walk is.
 #[derive(Debug)]
 pub struct Walk {
     partition: u32,
-    roster_offset: u64,
-    after_number: u64,
+    everybody: Everybody,
 }
 
-/// A chunk of people as they were at the pins, with what they had been granted by then.
+/// People in number order as they were at the pins, with what they had been granted by then; never empty.
 #[derive(Debug)]
 pub struct Read {
-    /// The people, in number order; never empty.
-    pub rows: Vec<RosterRow>,
+    people: People,
     granted: BTreeMap<u64, Vec<Granted>>,
-}
-
-/// A chunk of people with the evaluator's reason of each.
-#[derive(Debug)]
-pub struct Walked {
-    /// The people, in number order; never empty.
-    pub rows: Vec<RosterRow>,
-    /// Each one's reason in the evaluator.
-    pub reasons: Vec<ReasonIndex>,
 }
 
 /// What every chunk of an assessment is decided with.
@@ -52,23 +42,8 @@ impl Walk {
     #[must_use]
     pub fn new(partition: u32, pins: &Pins, after_number: u64) -> Self {
         let roster_offset = pins.roster_offsets.get(partition as usize).copied();
-        Self { partition, roster_offset: roster_offset.unwrap_or_default(), after_number }
-    }
-
-    /// Decides up to `size` further people; none when the partition is through.
-    ///
-    /// # Errors
-    /// `Refused` where the policy refuses a case, `Database`.
-    pub async fn next(
-        &mut self,
-        connection: &mut PgConnection,
-        evaluator: &mut Evaluator<'_>,
-        basis: Basis<'_>,
-        size: u32,
-    ) -> Result<Option<Walked>, AssessError> {
-        let Some(read) = self.read(connection, basis, size).await? else { return Ok(None) };
-        let reasons = read.decide(evaluator, basis)?;
-        Ok(Some(Walked { rows: read.rows, reasons }))
+        let roster_offset = roster_offset.unwrap_or_default();
+        Self { partition, everybody: Everybody::behind(partition, after_number, roster_offset) }
     }
 
     /// Reads up to `size` further people, for one evaluator or several; none when the partition is through.
@@ -81,13 +56,13 @@ impl Walk {
         basis: Basis<'_>,
         size: u32,
     ) -> Result<Option<Read>, AssessError> {
-        let (partition, after) = (self.partition, self.after_number);
-        let rows =
-            read_range(connection, partition, after, i64::from(size), self.roster_offset).await?;
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(None) };
-        let granted = self.granted(connection, basis, first.number, last.number).await?;
-        self.after_number = last.number;
-        Ok(Some(Read { rows, granted }))
+        let people = self.everybody.take(connection, size as usize).await?;
+        let mut numbers = people.numbers();
+        let Some(first) = numbers.next() else { return Ok(None) };
+        let last = numbers.next_back().unwrap_or(first);
+        drop(numbers);
+        let granted = self.granted(connection, basis, first, last).await?;
+        Ok(Some(Read { people, granted }))
     }
 
     async fn granted(
@@ -120,6 +95,27 @@ impl Walk {
 }
 
 impl Read {
+    /// Gives the numbers.
+    pub fn numbers(&self) -> impl ExactSizeIterator<Item = u64> {
+        self.people.numbers()
+    }
+
+    /// Shows what a policy sees of each.
+    ///
+    /// # Errors
+    /// Those of `each`.
+    pub fn show<E>(
+        &self,
+        basis: Basis<'_>,
+        mut each: impl FnMut(&Subscription, &Context<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.people.show(|number, subscription, reports| {
+            let granted = self.granted.get(&number).map_or(&[][..], Vec::as_slice);
+            let known_at = basis.pins.known_at;
+            each(subscription, &Context { reports, granted, known_at, ..Context::default() })
+        })
+    }
+
     /// Gives the evaluator's reason of each of them.
     ///
     /// # Errors
@@ -129,33 +125,26 @@ impl Read {
         evaluator: &mut Evaluator<'_>,
         basis: Basis<'_>,
     ) -> Result<Vec<ReasonIndex>, Refusal> {
-        let mut reasons = Vec::with_capacity(self.rows.len());
-        for row in &self.rows {
-            let context = Context {
-                reports: &row.reports,
-                granted: self.granted.get(&row.number).map_or(&[], Vec::as_slice),
-                known_at: basis.pins.known_at,
-                ..Context::default()
-            };
-            reasons.push(evaluator.decide(&row.subscription, &context)?);
-        }
+        let mut reasons = Vec::with_capacity(self.numbers().len());
+        self.show(basis, |subscription, context| {
+            reasons.push(evaluator.decide(subscription, context)?);
+            Ok(())
+        })?;
         Ok(reasons)
     }
-}
 
-impl Walked {
     /// Makes the chunk that goes on the log: its own dictionary, in the order of first use.
     #[must_use]
-    pub fn chunk(&self, evaluator: &Evaluator<'_>) -> Chunk {
+    pub fn chunk(&self, evaluator: &Evaluator<'_>, reasons: &[ReasonIndex]) -> Chunk {
         let mut places: BTreeMap<ReasonIndex, u32> = BTreeMap::new();
         let mut chunk = Chunk { reasons: Vec::new(), columns: Columns::default() };
-        for (row, reason) in self.rows.iter().zip(&self.reasons) {
+        for (number, reason) in self.numbers().zip(reasons) {
             let next = u32::try_from(places.len()).expect("a chunk has few reasons");
             let place = *places.entry(*reason).or_insert(next);
             if place == next {
                 chunk.reasons.push(evaluator.reasons()[reason.0 as usize].clone());
             }
-            chunk.columns.push(row.number, place).expect("the roster gives ascending numbers");
+            chunk.columns.push(number, place).expect("the roster gives ascending numbers");
         }
         chunk
     }

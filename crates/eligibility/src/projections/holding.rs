@@ -76,9 +76,9 @@ pub(super) async fn insert(
     let columns = Columns::of(holding);
     let profile = &holding.last().profile;
     sqlx::query(
-        "insert into subscription (number, recorded_at, partition, subscription, subscriber, service, segment, \
-         class, cohort, plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "insert into subscription (number, recorded_at, imported, partition, subscription, subscriber, service, \
+         segment, class, cohort, plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
+         values ($1, $2, false, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(columns.number)
     .bind(recorded_at)

@@ -4,6 +4,7 @@ pub mod assessment;
 pub mod decision;
 pub mod holding;
 pub mod outage_event;
+pub mod page;
 pub mod person;
 pub mod policy;
 pub mod roster;

@@ -1,4 +1,5 @@
-//! The writer of the roster's tables: `subscription`, `report`, `person`, `reserved_number` and `roster`.
+//! The writer of the roster's tables: `subscription`, `roster_page`, `report`, `person`, `reserved_number` and
+//! `roster`.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use ristoro_runtime::stored::{signed, small};
 use sqlx::{PgConnection, Row};
 
 use super::holding::{self, Columns, CurrentState};
+use super::page;
 
 /// Folds subscriber.v1.
 #[derive(Debug)]
@@ -51,7 +53,9 @@ async fn roster(
 ) -> Result<(), sqlx::Error> {
     let count = match event {
         RosterEvent::SubscriptionsImported { first_number, rows } => {
-            insert_batch(tx, signed(record.position.offset), *first_number, rows).await?;
+            let recorded_at = signed(record.position.offset);
+            page::insert(tx, recorded_at, *first_number, rows).await?;
+            insert_batch(tx, recorded_at, *first_number, rows).await?;
             insert_people(tx, record.position.partition, rows).await?;
             rows.len()
         }
@@ -94,9 +98,9 @@ async fn insert_batch(
     let texts = |text: fn(&ImportRow) -> &String| rows.iter().map(text).collect::<Vec<_>>();
     let each = |value: fn(&Columns) -> i64| columns.iter().map(value).collect::<Vec<_>>();
     sqlx::query(
-        "insert into subscription (number, recorded_at, partition, subscription, subscriber, service, segment, \
-         class, cohort, plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
-         select number, $2, $3, subscription, subscriber, service, segment, class, cohort, array[plan], array[fee], \
+        "insert into subscription (number, recorded_at, imported, partition, subscription, subscriber, service, \
+         segment, class, cohort, plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
+         select number, $2, true, $3, subscription, subscriber, service, segment, class, cohort, array[plan], array[fee], \
          array[currency], array[fee_period], array[valid_from], array[valid_to] \
          from unnest($1::bigint[], $4::text[], $5::text[], $6::text[], $7::smallint[], $8::smallint[], $9::text[], \
          $10::text[], $11::bigint[], $12::text[], $13::smallint[], $14::bigint[], $15::bigint[]) \

@@ -14,7 +14,7 @@ const COUNT_BITS: u32 = 48;
 /// How an open period's end is stored.
 const OPEN: i64 = i64::MAX;
 
-/// One subscription as of a pin, with what its subscriber had reported by then.
+/// One state of a subscription.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RosterRow {
     /// Its number.
@@ -23,43 +23,29 @@ pub struct RosterRow {
     pub subscriber: String,
     /// What a policy sees.
     pub subscription: Subscription,
-    /// When trouble was reported, in order of time.
-    pub reports: Vec<Instant>,
 }
 
-/// Reads up to `limit` subscriptions of a partition that follow `after_number`, in number order, as of the pin
+/// Gives the states in a range of numbers, behind the first up to the last, that are not those of a batch, as of the pin
 /// `roster_offset`: every record below that offset of the partition counts, none from it on.
 ///
 /// # Errors
 /// The database's, and `Decode` for a row that no version of this program wrote.
-pub async fn read_range(
+pub(super) async fn differing(
     connection: &mut PgConnection,
-    partition: u32,
-    after_number: u64,
-    limit: i64,
+    (after, last): (u64, u64),
     roster_offset: u64,
-) -> Result<Vec<RosterRow>, sqlx::Error> {
-    let (lowest, highest) = (first_of(partition), first_of(partition + 1));
-    let after = signed(after_number).max(lowest);
-    let rows = sqlx::query(
-        "select number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, currencies, \
-         fee_periods, valid_from, valid_to from subscription \
-         where number > $1 and number < $2 and recorded_at < $3 \
-         and (superseded_at is null or superseded_at >= $3) order by number limit $4",
-    )
-    .bind(after)
-    .bind(highest)
-    .bind(signed(roster_offset))
-    .bind(limit)
-    .fetch_all(&mut *connection)
-    .await?;
-    let mut roster = rows.iter().map(roster_row).collect::<Result<Vec<_>, _>>()?;
-    let Some(last) = roster.last() else { return Ok(roster) };
-    let mut reports = reports(connection, after, last.number, roster_offset).await?;
-    for row in &mut roster {
-        row.reports = reports.remove(&row.number).unwrap_or_default();
-    }
-    Ok(roster)
+) -> Result<BTreeMap<u64, RosterRow>, sqlx::Error> {
+    let text = format!(
+        "select {COLUMNS} from subscription where not imported and number > $1 and number <= $2 \
+         and recorded_at < $3 and (superseded_at is null or superseded_at >= $3)"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(signed(after))
+        .bind(signed(last))
+        .bind(signed(roster_offset))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| roster_row(row).map(|row| (row.number, row))).collect()
 }
 
 /// Finds the subscriptions with the provider's id, of one subscriber or of any; gives (number, subscriber) in number
@@ -105,7 +91,7 @@ pub async fn ids(
 const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
                        currencies, fee_periods, valid_from, valid_to";
 
-/// Gives a subscription as it is now, without its reports.
+/// Gives a subscription as it is now.
 ///
 /// # Errors
 /// The database's.
@@ -166,17 +152,17 @@ pub async fn trouble(
     rows.into_iter().map(|(at, component)| Ok((instant(at)?, component))).collect()
 }
 
-async fn reports(
+/// Gives when trouble was reported in a range of numbers as of a pin, in order of time.
+pub(super) async fn reports(
     connection: &mut PgConnection,
-    after: i64,
-    last: u64,
+    (after, last): (u64, u64),
     roster_offset: u64,
 ) -> Result<BTreeMap<u64, Vec<Instant>>, sqlx::Error> {
     let rows: Vec<(i64, i64)> = sqlx::query_as(
         "select number, reported_at from report where number > $1 and number <= $2 and recorded_at < $3 \
          order by number, reported_at, recorded_at",
     )
-    .bind(after)
+    .bind(signed(after))
     .bind(signed(last))
     .bind(signed(roster_offset))
     .fetch_all(connection)
@@ -204,7 +190,6 @@ pub(super) fn roster_row(row: &PgRow) -> Result<RosterRow, sqlx::Error> {
         number: unsigned(row.try_get("number")?),
         subscriber: row.try_get("subscriber")?,
         subscription,
-        reports: Vec::new(),
     })
 }
 
@@ -272,6 +257,6 @@ fn undecodable(problem: String) -> sqlx::Error {
 }
 
 /// The number below a partition's first.
-fn first_of(partition: u32) -> i64 {
+pub(super) fn first_of(partition: u32) -> i64 {
     i64::from(partition) << COUNT_BITS
 }

@@ -169,9 +169,9 @@ async fn decide(
     let basis = Basis { pins: &scan.inputs.pins, earlier: &scan.inputs.earlier };
     let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
     while chunks.len() < CHUNKS_AN_APPEND {
-        let walked = scan.walk.next(view, &mut evaluator, basis, scan.chunk_size).await?;
-        let Some(walked) = walked else { break };
-        chunks.push(walked.chunk(&evaluator));
+        let Some(read) = scan.walk.read(view, basis, scan.chunk_size).await? else { break };
+        let reasons = read.decide(&mut evaluator, basis).map_err(AssessError::from)?;
+        chunks.push(read.chunk(&evaluator, &reasons));
     }
     scan.memo = evaluator.into_memo();
     Ok(chunks)
