@@ -12,7 +12,7 @@ use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::{PgConnection, Row};
 
-use super::subscription::{self, RosterRow, first_of};
+use super::subscription::{self, RosterRow, first_of, undecodable};
 
 /// Pages that are read at once.
 const PAGES_A_READ: i64 = 16;
@@ -226,7 +226,7 @@ impl Everybody {
                 continue;
             }
             let profile = profiles.get(profile as usize).copied();
-            let profile = profile.ok_or_else(|| decode_error(std::io::Error::other("a page names no such profile")))?;
+            let profile = profile.ok_or_else(|| undecodable("a page names no such profile".to_owned()))?;
             let second = |value| Instant::from_second(value).map_err(decode_error);
             let to = if to == OPEN_S { None } else { Some(second(to)?) };
             let window = Window { from: second(from)?, to };

@@ -252,7 +252,7 @@ fn fee_period(code: i16) -> Result<FeePeriod, sqlx::Error> {
     }
 }
 
-fn undecodable(problem: String) -> sqlx::Error {
+pub(super) fn undecodable(problem: String) -> sqlx::Error {
     sqlx::Error::Decode(problem.into())
 }
 
