@@ -1,7 +1,11 @@
 //! From pins to decisions: what a simulation, a scan and a recomputation a year later have in common.
 
+pub mod compare;
+pub mod groups;
 pub mod inputs;
 pub mod simulate;
+pub mod summary;
+mod tally;
 pub mod walk;
 
 pub use inputs::Inputs;

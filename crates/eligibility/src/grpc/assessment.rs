@@ -22,10 +22,10 @@ use uuid::Uuid;
 
 use super::assessment_message::{
     ASSESSMENT, assess_status, assessment_message, outage_id, policy_name, refused,
-    simulation_message,
 };
+use super::simulation;
 use crate::assess::inputs::Inputs;
-use crate::assess::simulate::simulate;
+use crate::assess::simulate::{Purpose, simulate};
 use crate::projections::assessment::{self, AssessmentRow};
 use crate::projections::decision;
 
@@ -119,18 +119,11 @@ impl AssessmentService for Assessments {
     ) -> Result<Response<api::SimulateAssessmentResponse>, Status> {
         require(&request, &[Role::Proposer, Role::Approver, Role::Analyst])?;
         let request = request.into_inner();
-        edge::count("policies", request.policies.len(), 1..=10)?;
-        let known_at = edge::optional_instant("known_at", request.known_at.as_ref())?;
         self.views.wait(&edge::min_position(&request.min_position)?, WAIT).await?;
-        let mut simulations = Vec::new();
-        for policy in &request.policies {
-            let inputs = Arc::new(self.inputs(&request.outage, policy, known_at).await?);
-            let simulation = simulate(&self.views, &inputs).await;
-            let simulation = simulation.map_err(|error| assess_status(&error))?;
-            simulations.push(simulation_message(&inputs, &simulation));
-        }
+        let count = self.commands.partition_count();
+        let (simulations, comparisons) = simulation::run(&self.views, count, &request).await?;
         let as_of = Some(self.views.as_of().await?);
-        Ok(Response::new(api::SimulateAssessmentResponse { simulations, as_of }))
+        Ok(Response::new(api::SimulateAssessmentResponse { simulations, as_of, comparisons }))
     }
 
     async fn propose_assessment(
@@ -157,10 +150,12 @@ impl AssessmentService for Assessments {
         let proposal = match self.stored(&assessment).await? {
             Some(row) if row.proposal.outage == outage => row.proposal,
             Some(_) | None => {
-                let inputs =
-                    Arc::new(self.inputs(&request.outage, &request.policy, known_at).await?);
-                let simulation = simulate(&self.views, &inputs).await;
-                let simulation = simulation.map_err(|error| assess_status(&error))?;
+                let inputs = self.inputs(&request.outage, &request.policy, known_at).await?;
+                let policies = Arc::new(vec![inputs]);
+                let simulated = simulate(&self.views, &policies, Purpose::Propose).await;
+                let mut simulated = simulated.map_err(|error| assess_status(&error))?;
+                let simulation = simulated.simulations.swap_remove(0);
+                let inputs = &policies[0];
                 Proposal {
                     assessment,
                     outage: outage.clone(),

@@ -8,12 +8,10 @@ use ristoro_proto::types::{timestamp, totals_out};
 use ristoro_runtime::edge;
 use ristoro_runtime::refused::Refused;
 use ristoro_runtime::status::{self, refuse};
-use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
 use crate::assess::AssessError;
-use crate::assess::inputs::{Inputs, PolicyName};
-use crate::assess::simulate::Simulation;
+use crate::assess::inputs::PolicyName;
 use crate::projections::assessment::AssessmentRow;
 
 /// The name of an assessment.
@@ -71,7 +69,9 @@ pub fn assessment_message(row: &AssessmentRow, decided: u64) -> api::Assessment 
     }
 }
 
-fn policy_text(pins: &Pins) -> String {
+/// Names the policy of pins in its version.
+#[must_use]
+pub fn policy_text(pins: &Pins) -> String {
     edge::format_name(POLICY_VERSION, &[&pins.policy, &pins.policy_version])
 }
 
@@ -85,31 +85,6 @@ fn pins_message(pins: &Pins) -> api::Pins {
         settlement_version: pins.settlement_version,
         time_zone_data: pins.time_zone_data.clone(),
         known_at: pins.known_at.map(timestamp),
-    }
-}
-
-/// Writes what a policy gives.
-#[must_use]
-pub fn simulation_message(inputs: &Inputs, simulation: &Simulation) -> api::Simulation {
-    let digest = simulation.digests.iter().fold(Sha256::new(), |sum, part| sum.chain_update(part));
-    let groups = simulation.groups.iter().map(|((dimension, value), totals)| {
-        let (dimension, value) = ((*dimension).to_owned(), value.clone());
-        api::SimulationGroup { dimension, value, totals: Some(totals_out(totals)) }
-    });
-    let amounts = simulation.amounts.iter().map(|(amount, count)| api::AmountBucket {
-        amount: Some(edge::money_message(*amount)),
-        count: *count,
-    });
-    let zeros = simulation.zeros.iter();
-    let zeros =
-        zeros.map(|(reason, count)| api::ZeroReason { reason: reason.clone(), count: *count });
-    api::Simulation {
-        policy: policy_text(&inputs.pins),
-        totals: Some(totals_out(&simulation.totals)),
-        digest: edge::hex(&digest.finalize()),
-        groups: groups.collect(),
-        amounts: amounts.collect(),
-        zeros: zeros.collect(),
     }
 }
 

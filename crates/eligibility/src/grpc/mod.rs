@@ -5,5 +5,6 @@ pub mod assessment_message;
 pub mod entitlement;
 mod explain;
 pub mod policy;
+mod simulation;
 pub mod subscription;
 mod subscription_message;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ristoro_eligibility::assess::Inputs;
 use ristoro_eligibility::assess::inputs::PolicyName;
-use ristoro_eligibility::assess::simulate::simulate;
+use ristoro_eligibility::assess::simulate::{Purpose, simulate};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
 use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServiceClient;
@@ -179,15 +179,17 @@ async fn a_simulation_ends_when_its_caller_goes_away() {
     let count = running.service.log().partition_count();
     let inputs = Inputs::now(&mut view, "o1", &policy, None, count).await.unwrap();
     view.rollback().await.unwrap();
-    let inputs = Arc::new(inputs);
-    assert_eq!(simulate(&views, &inputs).await.unwrap().totals.entitled, 3);
+    let inputs = Arc::new(vec![inputs]);
+    let simulated = simulate(&views, &inputs, Purpose::Propose).await.unwrap();
+    assert_eq!(simulated.simulations[0].totals.entitled, 3);
 
     // As a switch would: nobody can begin to read while this is held.
     let mut gate = running.service.pool().begin().await.unwrap();
     let lock = "select pg_advisory_xact_lock(hashtextextended('ristoro views:eligibility', 0))";
     sqlx::query(lock).execute(&mut *gate).await.unwrap();
     let patience = Duration::from_millis(50);
-    assert!(tokio::time::timeout(patience, simulate(&views, &inputs)).await.is_err());
+    let simulating = simulate(&views, &inputs, Purpose::Propose);
+    assert!(tokio::time::timeout(patience, simulating).await.is_err());
     // Only workers that have ended have let go of what they decide on.
     let all_gone = async {
         while Arc::strong_count(&inputs) > 1 {
