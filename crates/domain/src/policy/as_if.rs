@@ -40,10 +40,12 @@ impl Policy {
     /// `NotApplicable` where nothing that the policy counts can be found in an outage.
     pub fn as_if(&self, outage: &Outage, components: &[String]) -> Result<AsIf, NotApplicable> {
         if !self.rules.iter().any(|rule| rule.count.is_about_outage()) {
-            let unit = |rule: &super::Rule| rule.count.unit_name(&self.conventions);
-            let units: BTreeSet<&str> = self.rules.iter().map(unit).collect();
-            let units = units.into_iter().collect::<Vec<_>>().join(" and ").replace('_', " ");
-            return Err(NotApplicable(format!("it counts by {units}, not what is down")));
+            let unit = |rule: &super::Rule| {
+                format!("{}s", rule.count.unit_name(&self.conventions).replace('_', " "))
+            };
+            let units: BTreeSet<String> = self.rules.iter().map(unit).collect();
+            let what = format!("it counts {}, not time without a service", listed(&units));
+            return Err(NotApplicable(what));
         }
         let (policy, outage) = (self.clone(), outage.clone());
         let mut bent = AsIf { policy, outage, assumptions: Vec::new() };
@@ -130,9 +132,9 @@ impl AsIf {
         for impact in &mut self.outage.impacts {
             impact.component.clone_from(&principal);
         }
-        self.assume(format!("{} is taken for {principal}", listed(&taken)));
+        self.assume(format!("{} taken for {principal}", listed(&taken)));
         if !left.is_empty() {
-            self.assume(format!("{} is left out", listed(&left)));
+            self.assume(format!("{} left out", listed(&left)));
         }
         Ok(())
     }
@@ -170,7 +172,7 @@ impl AsIf {
             let about_others = condition.mentions("subscription", "service")
                 && !services.iter().any(|service| condition.names(service));
             if about_others {
-                dropped.push(format!("this is taken as met: {}", condition.text));
+                dropped.push(format!("taken as met: {}", condition.text));
             }
             !about_others
         };
@@ -208,7 +210,7 @@ impl AsIf {
     /// Lets shares of fees stay in the fees' currency, and takes fees for charges.
     fn follow_fees(&mut self) {
         if self.policy.sees.charges {
-            self.assume("the fee is taken for the charges".to_owned());
+            self.assume("the fee taken for the charges".to_owned());
         }
         if !self.policy.sees.fee || !self.policy.gives_shares_alone() {
             return;

@@ -5,6 +5,8 @@
 
 mod amount;
 mod as_if;
+#[cfg(test)]
+mod as_if_tests;
 mod calendar;
 mod caps;
 pub mod case;
