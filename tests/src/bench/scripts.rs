@@ -6,6 +6,7 @@ use ristoro_local::{Durability, Postgres, PostgresOptions, cache_directory};
 use sqlx::{Connection as _, PgConnection};
 
 use super::roster::{DOWN, copy_text};
+use super::settle::tidy;
 use crate::stack::Error;
 
 /// Settings of every server: big buffers, durable commits.
@@ -97,7 +98,7 @@ impl Rows {
             copy.finish().await?;
         }
         sqlx::raw_sql("alter table roster add primary key (number)").execute(&mut connection).await?;
-        sqlx::raw_sql("vacuum analyze roster; checkpoint").execute(&mut connection).await?;
+        tidy(&mut connection).await?;
         Ok(Self { postgres, connection })
     }
 
@@ -121,8 +122,8 @@ impl Rows {
     /// # Errors
     /// The server's.
     pub async fn clear(&mut self) -> Result<(), Error> {
-        let drop = "drop table entitlement, payout, ledger, notification; reset all; checkpoint";
+        let drop = "drop table entitlement, payout, ledger, notification; reset all";
         sqlx::raw_sql(drop).execute(&mut self.connection).await?;
-        Ok(())
+        tidy(&mut self.connection).await
     }
 }

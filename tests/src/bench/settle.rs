@@ -120,6 +120,14 @@ fn used(
     after.iter().map(|(name, after)| (*name, after - before.get(name).unwrap_or(&0.0))).collect()
 }
 
+/// Leaves a server without work of its own.
+pub(super) async fn tidy(connection: &mut PgConnection) -> Result<(), Error> {
+    for statement in ["vacuum analyze", "checkpoint"] {
+        sqlx::raw_sql(statement).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 /// How long a fixed piece of work takes: longer where the machine is busy with other things.
 fn canary() -> Duration {
     let begun = Instant::now();
@@ -150,7 +158,7 @@ impl Runner {
         let (wall, cpu) = (begun.elapsed(), used(&before, &cpu::seconds(&processes)));
         let import = Leg { wall, cpu, peaks: cpu::peaks(&processes), ..Leg::default() };
         say(&format!("import: {}", import.line(Side::Ristoro, race.subscriptions)));
-        sqlx::raw_sql("vacuum analyze; checkpoint").execute(&mut runner.tables).await?;
+        tidy(&mut runner.tables).await?;
         Ok((runner, import))
     }
 
