@@ -12,7 +12,7 @@ use super::amount::Amount;
 use super::condition::Condition;
 use super::count::Clock;
 use super::error::Refusal;
-use super::fields::{TriggerMode, VersionSelector};
+use super::fields::{Grade, TriggerMode, VersionSelector};
 use super::view::View;
 use crate::facts::{Class, Outage};
 
@@ -54,6 +54,7 @@ impl Policy {
         bent.pass_services();
         bent.ask_nobody();
         bent.follow_fees();
+        bent.tell_of_free_services();
         Ok(bent)
     }
 
@@ -222,6 +223,14 @@ impl AsIf {
             self.assume(format!(
                 "the threshold of {threshold} is the same figure in that currency"
             ));
+        }
+    }
+
+    /// Says where services without a fee get nothing by the policy's own words: elsewhere most services have one.
+    fn tell_of_free_services(&mut self) {
+        let mut rules = self.policy.rules.iter().filter(|rule| rule.count.is_about_outage());
+        if rules.all(|rule| !rule.count.grades[Grade::Free as usize]) {
+            self.assume("services without a fee do not count".to_owned());
         }
     }
 }

@@ -18,6 +18,8 @@ use crate::assess::inputs::PolicyName;
 use crate::assess::simulate::{Purpose, simulate};
 use crate::assess::summary::Simulation;
 
+/// The most policies that are simulated at once.
+const POLICY_LIMIT: usize = 20;
 /// The most components that stand for a principal one.
 const COMPONENT_LIMIT: usize = 50;
 
@@ -79,7 +81,7 @@ async fn read(
     partition_count: u32,
     request: &api::SimulateAssessmentRequest,
 ) -> Result<Vec<Inputs>, Status> {
-    edge::count("policies", request.policies.len(), 1..=10)?;
+    edge::count("policies", request.policies.len(), 1..=POLICY_LIMIT)?;
     let known_at = edge::optional_instant("known_at", request.known_at.as_ref())?;
     let outage = outage_id("outage", &request.outage)?;
     let named = request.policies.iter().map(|policy| policy_name("policies", policy));

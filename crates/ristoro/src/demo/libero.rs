@@ -45,7 +45,8 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
         publish(&people.ada, policy).await?;
     }
     let policies = POLICIES.map(str::to_owned);
-    crate::simulation::print(&simulate(&people.ada, OUTAGE, &policies).await?)?;
+    let simulated = simulate(&people.ada, OUTAGE, &policies, None).await?;
+    println!("{}\n", crate::simulation::text(&simulated));
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
     let owed = settle(people).await?;
     println!("\n6. Why: one person of each plan");
@@ -94,7 +95,8 @@ async fn feed(ada: &Caller, file: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn publish(ada: &Caller, id: &str) -> Result<()> {
+/// Publishes a policy that is shipped.
+pub(super) async fn publish(ada: &Caller, id: &str) -> Result<()> {
     let known = shipped().iter().find(|one| one.id == id).context("the policy is shipped")?;
     let request = api::PublishPolicyRequest {
         request_id: request_id(),

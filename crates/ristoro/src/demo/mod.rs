@@ -1,5 +1,6 @@
 //! Cases that are played through the public API, and the people who play them.
 
+pub mod elsewhere;
 pub mod libero;
 mod money;
 pub mod notices;

@@ -62,6 +62,10 @@ enum Verb {
         /// Policies by id, separated by commas
         #[arg(long, value_delimiter = ',', required = true)]
         policies: Vec<String>,
+        /// Applies policies as if they had been written for this outage, and says what is assumed for that; with
+        /// components, as in --as-if=mailbox, those stand for what a policy knows, and others are left out
+        #[arg(long, value_name = "COMPONENTS", value_delimiter = ',', num_args = 0.., require_equals = true)]
+        as_if: Option<Vec<String>>,
         /// Writes the distributions of amounts as a picture, in SVG
         #[arg(long, value_name = "FILE")]
         svg: Option<PathBuf>,
@@ -128,19 +132,14 @@ impl Assessment {
                 print_list(output, &found.iter().map(value).collect::<Vec<_>>(), &columns)?;
             }
             Verb::Get { assessment } => print(output, &get(&caller, &assessment).await?)?,
-            Verb::Simulate { outage, policies, svg } => {
-                let simulations = simulate(&caller, &outage, &policies).await?;
+            Verb::Simulate { outage, policies, as_if, svg } => {
+                let simulated = simulate(&caller, &outage, &policies, as_if).await?;
                 if let Some(file) = svg {
-                    let picture = simulation::svg(&simulations);
+                    let picture = simulation::svg(&simulated.simulations);
                     std::fs::write(&file, picture)
                         .with_context(|| format!("{} cannot be written", file.display()))?;
                 }
-                if output == Output::Table {
-                    simulation::print(&simulations)?;
-                } else {
-                    let values: Vec<_> = simulations.iter().map(simulation::value).collect();
-                    print_list(output, &values, &[])?;
-                }
+                simulation::print(output, &simulated)?;
             }
             Verb::Propose { outage, policy } => {
                 print(output, &propose(&caller, &outage, &policy).await?)?;
@@ -233,20 +232,23 @@ fn value(assessment: &api::Assessment) -> Value {
     })
 }
 
-/// Asks what policies would give.
+/// Asks what policies would give; as if they had been written for this outage where `as_if` names what stands for the
+/// components that they know, or nothing for all of it.
 pub async fn simulate(
     caller: &Caller,
     outage: &str,
     policies: &[String],
-) -> Result<Vec<api::Simulation>, tonic::Status> {
+    as_if: Option<Vec<String>>,
+) -> Result<api::SimulateAssessmentResponse, tonic::Status> {
     let request = api::SimulateAssessmentRequest {
         outage: format!("outages/{outage}"),
         policies: policies.iter().map(|policy| format!("policies/{policy}")).collect(),
+        as_if: as_if.map(|components| api::AsIf { components }),
         ..api::SimulateAssessmentRequest::default()
     };
     let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
     let answer = client.simulate_assessment(caller.request(request)).await?;
-    Ok(answer.into_inner().simulations)
+    Ok(answer.into_inner())
 }
 
 /// Proposes an assessment.

@@ -24,7 +24,7 @@ use tonic::Code;
 use crate::Answer;
 use crate::client::Service;
 use crate::demo::notices::Notices;
-use crate::demo::{OUTAGE, People, libero};
+use crate::demo::{OUTAGE, People, elsewhere, libero};
 use crate::verbs::play::Case;
 use crate::verbs::service::{eligibility, notifier, outage, payout};
 use closing::Addresses;
@@ -183,7 +183,8 @@ impl Dev {
         }
         libero::play(people, self.subscribers).await?;
         let notices = Notices::of_the_case(&people.carla).await?;
-        notices::wait_and_tell(&notices, &servers.mail).await
+        notices::wait_and_tell(&notices, &servers.mail).await?;
+        elsewhere::play(people).await
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::Answer;
 use crate::client::Endpoints;
-use crate::demo::{People, libero};
+use crate::demo::{People, elsewhere, libero};
 use crate::verbs::dev::people::passes;
 
 /// Plays cases.
@@ -62,6 +62,7 @@ impl Demo {
                     .with_context(|| format!("{} cannot be read", tokens.display()))?;
                 let people = People::connect(&endpoint, &text).await?;
                 libero::play(&people, subscribers).await?;
+                elsewhere::play(&people).await?;
             }
         }
         Ok(Answer::Yes)
