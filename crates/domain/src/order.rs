@@ -110,24 +110,25 @@ pub fn channel_of(remedy: &Remedy, payable: Payable) -> Channel {
     }
 }
 
-/// Gives the orders that follow from a chunk of decisions. `payables` need not name those who get nothing; whoever it
-/// does not know has no channel.
+/// Gives the orders that follow from a chunk of decisions. `payables` says how each of those who get something can be
+/// paid, in the order of their numbers; whoever it says nothing of has no channel.
 ///
 /// # Errors
 /// The columns', which a chunk of decisions that was itself read from columns never causes.
 pub fn order(
     decided: &Chunk,
-    payables: &BTreeMap<u64, Payable>,
+    payables: impl IntoIterator<Item = Payable>,
     roster_offset: u64,
 ) -> Result<OrderChunk, ColumnsError> {
     let mut chunk = OrderChunk { roster_offset, ..OrderChunk::default() };
     let mut entries: BTreeMap<(u32, Payable), u32> = BTreeMap::new();
+    let mut payables = payables.into_iter();
     for (number, reason) in decided.columns.iter() {
         let remedies = decided.reasons.get(reason as usize).map_or(&[][..], |it| &it.remedies);
         if remedies.is_empty() {
             continue;
         }
-        let payable = payables.get(&number).copied().unwrap_or_default();
+        let payable = payables.next().unwrap_or_default();
         let entry = match entries.get(&(reason, payable)) {
             Some(entry) => *entry,
             None => {
@@ -301,11 +302,11 @@ pub(crate) mod tests {
         let euro = money(3000, Currency::EUR);
         let both = [euro.clone(), quota()];
         let decisions = decided(&[&[], &both], &[(1, 0), (2, 1), (3, 1), (5, 1), (9, 0)]);
-        let payables = BTreeMap::from([
-            (2, Payable { by_transfer: true, by_invoice: false }),
-            (3, Payable { by_transfer: false, by_invoice: true }),
-        ]);
-        let chunk = order(&decisions, &payables, 7).unwrap();
+        let payables = [
+            Payable { by_transfer: true, by_invoice: false },
+            Payable { by_transfer: false, by_invoice: true },
+        ];
+        let chunk = order(&decisions, payables, 7).unwrap();
         assert_eq!(chunk.columns.numbers(), [2, 3, 5]);
         assert_eq!(chunk.roster_offset, 7);
         let channels = |number| {
@@ -332,7 +333,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_chunk_that_gives_nothing_is_an_empty_order() {
-        let chunk = order(&decided(&[&[]], &[(1, 0), (2, 0)]), &BTreeMap::new(), 3).unwrap();
+        let chunk = order(&decided(&[&[]], &[(1, 0), (2, 0)]), [], 3).unwrap();
         assert!(chunk.columns.is_empty() && chunk.orders.is_empty() && !chunk.skipped);
     }
 

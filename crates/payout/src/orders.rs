@@ -14,7 +14,7 @@ use ristoro_runtime::projection::decode;
 use ristoro_runtime::stage::{Stage, StageContext, StageError};
 use ristoro_runtime::views::Views;
 
-use crate::projections::{assessment, payee};
+use crate::projections::{assessment, payable};
 use crate::streams::order_stream;
 
 /// The stage over entitlement.v1.
@@ -110,7 +110,7 @@ async fn order_chunk(
     };
     let numbers: Vec<u64> = chunk.columns.iter().filter_map(entitled).collect();
     let at = record.envelope.occurred_at;
-    let payables = payee::payables(&mut view, &numbers, pin, at).await?;
+    let payables = payable::payables(&mut view, &numbers, pin, at).await?;
     view.rollback().await?;
-    order(chunk, &payables, pin).map_err(|error| unreadable(error.to_string()))
+    order(chunk, payables, pin).map_err(|error| unreadable(error.to_string()))
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use prost_types::Timestamp;
-use ristoro_eligibility::projections::subscription::{RosterRow, read_range};
+use ristoro_domain::facts::Subscription;
+use ristoro_domain::time::Instant;
+use ristoro_eligibility::projections::page::Everybody;
 use ristoro_log::position::partition_of;
 use ristoro_log::{EventLog, Topic};
 use ristoro_proto::eligibility::v1 as api;
@@ -52,11 +54,30 @@ async fn end(running: &Running, name: &str, etag: &str) -> Result<String, Status
     Ok(client(running).end_subscription(as_anna(request)).await?.into_inner().etag)
 }
 
-/// Reads the partition of `p1` as of an offset.
-async fn as_of(running: &Running, roster_offset: u64) -> Vec<RosterRow> {
+type Seen = (u64, Subscription, Vec<Instant>);
+
+/// Reads the partition of `p1` behind a number as of an offset, so many people at a time.
+async fn everybody(running: &Running, after: u64, roster_offset: u64, size: usize) -> Vec<Seen> {
     let mut view = running.service.views().begin().await.unwrap();
-    let partition = partition_of("p1", PARTITIONS);
-    read_range(&mut view, partition, 0, 100, roster_offset).await.unwrap()
+    let mut everybody = Everybody::behind(partition_of("p1", PARTITIONS), after, roster_offset);
+    let mut seen = Vec::new();
+    loop {
+        let people = everybody.take(&mut view, size).await.unwrap();
+        assert!(people.numbers().len() <= size);
+        if people.numbers().len() == 0 {
+            return seen;
+        }
+        let shown = people.show(|number, subscription, reports| {
+            seen.push((number, subscription.clone(), reports.to_vec()));
+            Ok::<_, ()>(())
+        });
+        shown.unwrap();
+    }
+}
+
+/// Reads the partition of `p1` as of an offset.
+async fn as_of(running: &Running, roster_offset: u64) -> Vec<Seen> {
+    everybody(running, 0, roster_offset, 100).await
 }
 
 async fn next_offset(running: &Running) -> u64 {
@@ -82,19 +103,67 @@ async fn a_pin_shows_the_roster_as_it_was() {
     end(&running, NAME, "").await.unwrap();
 
     assert!(as_of(&running, 0).await.is_empty(), "before the import there was nobody");
-    let plans = |rows: &[RosterRow]| -> Vec<String> {
-        rows[0].subscription.periods.iter().map(|period| period.plan.clone()).collect()
+    let plans = |rows: &[Seen]| -> Vec<String> {
+        rows[0].1.periods.iter().map(|period| period.plan.clone()).collect()
     };
     let first = as_of(&running, imported).await;
-    assert_eq!((plans(&first), first[0].reports.len()), (vec!["free".to_owned()], 0));
+    assert_eq!((plans(&first), first[0].2.len()), (vec!["free".to_owned()], 0));
     let second = as_of(&running, changed).await;
     assert_eq!(plans(&second), ["free", "plus-5gb"]);
-    assert!(second[0].reports.is_empty(), "the report came later");
+    assert!(second[0].2.is_empty(), "the report came later");
     let third = as_of(&running, reported).await;
-    assert_eq!(third[0].reports.len(), 1);
-    assert_eq!(third[0].subscription.periods[1].window.to, None, "the end came later");
+    assert_eq!(third[0].2.len(), 1);
+    assert_eq!(third[0].1.periods[1].window.to, None, "the end came later");
     let now = as_of(&running, next_offset(&running).await).await;
-    assert!(now[0].subscription.periods[1].window.to.is_some());
+    assert!(now[0].1.periods[1].window.to.is_some());
+    running.end().await;
+}
+
+/// What the rows say: number, plans and the beginning of each, as of an offset.
+async fn rows_as_of(running: &Running, roster_offset: u64) -> Vec<(i64, Vec<String>, Vec<i64>)> {
+    sqlx::query_as(
+        "select number, plans, valid_from from eligibility.subscription where partition = $1 and recorded_at < $2 \
+         and (superseded_at is null or superseded_at >= $2) order by number",
+    )
+    .bind(i32::try_from(partition_of("p1", PARTITIONS)).unwrap())
+    .bind(i64::try_from(roster_offset).unwrap())
+    .fetch_all(&running.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_say_what_the_rows_say_at_every_pin_and_from_every_place() {
+    let running = start().await;
+    for batch in 0..3 {
+        let rows = (batch * 20 + 1..=batch * 20 + 20).map(|place| row(place, "free"));
+        running.import(rows.collect()).await;
+        // Some change their plan, and one has a second subscription: its number lies between the batches.
+        let known = batch * 20 + 1..=batch * 20 + 5;
+        let paid = |place| api::SubscriptionRow { valid_from: at(JANUARY), ..row(place, "plus-5gb") };
+        let mut rows: Vec<_> = known.map(paid).collect();
+        let second = format!("s{batch}-second");
+        rows.push(api::SubscriptionRow { subscription_id: second, ..row(batch * 20 + 6, "free") });
+        running.import(rows).await;
+    }
+    report(&running, JANUARY).await.unwrap();
+    let pins = next_offset(&running).await;
+    assert!(pins > 8, "the partition has only {pins} records");
+    for pin in 0..=pins {
+        let rows = rows_as_of(&running, pin).await;
+        for (place, size) in [(0, 100), (0, 1), (rows.len() / 3, 7), (rows.len() / 2, 3)] {
+            let after = place.checked_sub(1).and_then(|place| rows.get(place));
+            let after = after.map_or(0, |(number, _, _)| u64::try_from(*number).unwrap());
+            let seen = everybody(&running, after, pin, size).await;
+            let said = seen.iter().map(|(number, subscription, _)| {
+                let periods = &subscription.periods;
+                let plans = periods.iter().map(|period| period.plan.clone()).collect();
+                let from = periods.iter().map(|period| period.window.from.as_microsecond());
+                (i64::try_from(*number).unwrap(), plans, from.collect())
+            });
+            assert_eq!(said.collect::<Vec<_>>(), rows[place..], "as of {pin}, {size} at a time");
+        }
+    }
     running.end().await;
 }
 

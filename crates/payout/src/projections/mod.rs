@@ -11,6 +11,7 @@ pub mod draw;
 pub mod fold;
 pub mod grant;
 pub mod order;
+pub mod payable;
 pub mod payee;
 pub mod payment_file;
 pub mod payout_switch;

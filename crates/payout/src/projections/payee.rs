@@ -1,6 +1,6 @@
 //! Who is paid and where, as history: orders choose channels as of the roster that their assessment is pinned to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::BoxFuture;
 use ristoro_domain::order::Payable;
@@ -13,6 +13,7 @@ use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::{PgConnection, Row};
 
+use super::payable;
 use crate::sepa::iban::SepaIban;
 
 /// Folds subscriber.v1 into `holding` and `payee`.
@@ -55,7 +56,7 @@ async fn roster(
     let RosterEvent::SubscriptionsImported { first_number, rows } = event else { return Ok(()) };
     insert_holdings(tx, recorded_at, first_number, &rows).await?;
     let part = |row: &ImportRow, part: fn(&Payee) -> &String| row.payee.as_ref().map(part).cloned();
-    sqlx::query(
+    let inserted = sqlx::query(
         "insert into payee (subscriber, recorded_at, iban, payee_name) \
          select distinct on (subscriber) subscriber, $1, iban, payee_name \
          from unnest($2::text[], $3::text[], $4::text[]) with ordinality \
@@ -67,9 +68,30 @@ async fn roster(
     .bind(rows.iter().map(|row| &row.subscriber).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| part(row, |found| &found.iban)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| part(row, |found| &found.name)).collect::<Vec<_>>())
-    .execute(tx)
-    .await
-    .map(|_| ())
+    .execute(&mut *tx)
+    .await?;
+    let subscribers: BTreeSet<&str> = rows.iter().map(|row| row.subscriber.as_str()).collect();
+    let known = match inserted.rows_affected() == subscribers.len() as u64 {
+        true => BTreeSet::new(),
+        false => told_before(tx, recorded_at, &subscribers).await?,
+    };
+    payable::insert(tx, recorded_at, first_number, &rows, &known).await
+}
+
+/// Gives those of whose account an earlier record told.
+async fn told_before(
+    tx: &mut PgConnection,
+    recorded_at: i64,
+    subscribers: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>, sqlx::Error> {
+    let rows: Vec<(String,)> = sqlx::query_as(
+        "select distinct subscriber from payee where subscriber = any($1) and recorded_at <> $2",
+    )
+    .bind(subscribers.iter().copied().collect::<Vec<_>>())
+    .bind(recorded_at)
+    .fetch_all(tx)
+    .await?;
+    Ok(rows.into_iter().map(|(subscriber,)| subscriber).collect())
 }
 
 async fn insert_holdings(
@@ -146,9 +168,9 @@ async fn start(
     .bind(subscriber)
     .bind(subscription)
     .bind(profile.fee.is_some())
-    .execute(tx)
-    .await
-    .map(|_| ())
+    .execute(&mut *tx)
+    .await?;
+    payable::change(tx, recorded_at, subscriber).await
 }
 
 /// Ends the current state of a subscription and begins the next; tells whether there was one.
@@ -171,8 +193,9 @@ async fn supersede(
     .bind(subscription)
     .bind(paying)
     .bind(valid_to)
-    .execute(tx)
+    .execute(&mut *tx)
     .await?;
+    payable::change(tx, recorded_at, subscriber).await?;
     Ok(done.rows_affected() == 1)
 }
 
@@ -196,16 +219,18 @@ async fn set_payee(
     .bind(recorded_at)
     .bind(payee.map(|payee| &payee.iban))
     .bind(payee.map(|payee| &payee.name))
-    .execute(tx)
-    .await
-    .map(|_| ())
+    .execute(&mut *tx)
+    .await?;
+    payable::change(tx, recorded_at, subscriber).await
+}
+
+/// Tells whether a transfer can go to an account.
+pub(super) fn reaches(iban: &str, name: &str) -> bool {
+    SepaIban::parse(iban).is_ok() && !name.trim().is_empty()
 }
 
 /// Gives how subscriptions can be paid, as of the roster's next offset and a time at which their plans run.
-///
-/// # Errors
-/// The database's.
-pub async fn payables(
+pub(super) async fn payables(
     connection: &mut PgConnection,
     numbers: &[u64],
     roster_offset: u64,
@@ -228,8 +253,7 @@ pub async fn payables(
     for row in rows {
         let iban: Option<&str> = row.try_get("iban")?;
         let name: Option<&str> = row.try_get("payee_name")?;
-        let by_transfer = iban.is_some_and(|iban| SepaIban::parse(iban).is_ok())
-            && name.is_some_and(|name| !name.trim().is_empty());
+        let by_transfer = iban.zip(name).is_some_and(|(iban, name)| reaches(iban, name));
         let payable = Payable { by_transfer, by_invoice: row.try_get("paying")? };
         payables.insert(unsigned(row.try_get("number")?), payable);
     }

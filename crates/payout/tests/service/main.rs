@@ -15,6 +15,8 @@ mod holds;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod payables;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod support;
