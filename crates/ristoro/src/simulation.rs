@@ -26,19 +26,23 @@ const BAR: u64 = 40;
 /// # Errors
 /// Where nobody reads any more.
 pub fn print(output: Output, simulated: &api::SimulateAssessmentResponse) -> Result<()> {
-    let values = || simulated.simulations.iter().map(value);
-    let comparisons = || simulated.comparisons.iter().map(comparison::value);
     match output {
         Output::Table => line(&text(simulated)),
-        Output::Json => {
-            let (simulations, comparisons) =
-                (Value::from_iter(values()), Value::from_iter(comparisons()));
-            print_one(output, &json!({"simulations": simulations, "comparisons": comparisons}))
-        }
+        Output::Json => print_one(output, &whole(simulated)),
         Output::Ndjson => {
-            print_list(output, &values().chain(comparisons()).collect::<Vec<_>>(), &[])
+            let comparisons = simulated.comparisons.iter().map(comparison::value);
+            let all: Vec<Value> =
+                simulated.simulations.iter().map(value).chain(comparisons).collect();
+            print_list(output, &all, &[])
         }
     }
+}
+
+/// Makes the JSON of all simulations with their comparisons.
+fn whole(simulated: &api::SimulateAssessmentResponse) -> Value {
+    let simulations: Value = simulated.simulations.iter().map(value).collect();
+    let comparisons: Value = simulated.comparisons.iter().map(comparison::value).collect();
+    json!({"simulations": simulations, "comparisons": comparisons})
 }
 
 /// Makes the JSON of a simulation.

@@ -48,6 +48,12 @@ fn plays_the_case_on(log: &str) -> String {
         "  of 778 notices: ",
         "  778 notices came in at a mail server of our own",
         "[NOT_AFFECTED]",
+        "9. Elsewhere: what every policy that is shipped would have paid",
+        " altroconsumo-30    389 of 397   11670.00 EUR               30.00 EUR    30.00 EUR ",
+        " arera-2025         21 of 397    11350.50 EUR               540.50 EUR   603.75 EUR ",
+        " ofcom              21 of 397    613.20 GBP                 29.20 GBP    33.60 GBP ",
+        "eu-261: not applicable: it counts passengers, not time without a service",
+        "  it applies as it did on 2025-01-01",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
