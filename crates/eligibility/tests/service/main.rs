@@ -9,4 +9,6 @@ mod rosters;
 #[cfg(test)]
 mod settlements;
 #[cfg(test)]
+mod simulations;
+#[cfg(test)]
 mod support;

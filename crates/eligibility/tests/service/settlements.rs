@@ -18,9 +18,11 @@ use uuid::Uuid;
 
 use crate::support::{Running, as_anna, as_bo, fresh_id, row, start};
 
-const OUTAGE: &str = "outages/o1";
+/// The outage of the tests.
+pub const OUTAGE: &str = "outages/o1";
 
-async fn ready(people: u64) -> Running {
+/// Starts the service with so many people, every third on a free plan, two policies and an outage of all mailboxes.
+pub async fn ready(people: u64) -> Running {
     let running = start().await;
     let plan = |place| if place % 3 == 0 { "free" } else { "plus-5gb" };
     running.import((1..=people).map(|place| row(place, plan(place))).collect()).await;
@@ -30,7 +32,8 @@ async fn ready(people: u64) -> Running {
     running
 }
 
-async fn propose(running: &Running, policy: &str) -> api::Assessment {
+/// Proposes a policy.
+pub async fn propose(running: &Running, policy: &str) -> api::Assessment {
     let request = api::ProposeAssessmentRequest {
         request_id: fresh_id(),
         outage: OUTAGE.to_owned(),
@@ -43,7 +46,8 @@ async fn propose(running: &Running, policy: &str) -> api::Assessment {
     answer.into_inner().assessment.unwrap()
 }
 
-async fn approve(running: &Running, proposal: &api::Assessment, euros: i64) -> Result<(), Status> {
+/// Approves a proposal up to so many euros.
+pub async fn approve(running: &Running, proposal: &api::Assessment, euros: i64) -> Result<(), Status> {
     let cap = Money { currency_code: "EUR".to_owned(), units: euros, nanos: 0 };
     let request = api::ApproveAssessmentRequest {
         request_id: fresh_id(),
@@ -57,7 +61,7 @@ async fn approve(running: &Running, proposal: &api::Assessment, euros: i64) -> R
 }
 
 /// Follows the assessment to its end.
-async fn ended(running: &Running, name: &str) -> api::Assessment {
+pub async fn ended(running: &Running, name: &str) -> api::Assessment {
     let mut client = AssessmentServiceClient::new(running.channel.clone());
     let request = api::WatchAssessmentRequest { name: name.to_owned() };
     let mut updates = client.watch_assessment(as_anna(request)).await.unwrap().into_inner();
