@@ -29,6 +29,9 @@ create table entitlement_chunk (
     remedies jsonb not null,
     primary key (assessment, partition, first_number)
 );
+-- Written once and read by key: the time to compress them costs more than their size.
+alter table entitlement_chunk alter column numbers set storage external;
+alter table entitlement_chunk alter column reason set storage external;
 
 -- Plain rows for people who write SQL: one a subscription, assessment and remedy; nothing for those who get nothing.
 create view entitlement as

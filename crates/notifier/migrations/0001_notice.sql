@@ -64,6 +64,9 @@ create table notice_chunk (
     unstarted integer not null,
     primary key (assessment, partition, chunk)
 );
+-- Written once and read by key: the time to compress them costs more than their size.
+alter table notice_chunk alter column numbers set storage external;
+alter table notice_chunk alter column entries set storage external;
 
 -- Waves of all dispatches. From ristoro.notice.v1.
 create table dispatch_wave (

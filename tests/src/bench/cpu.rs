@@ -13,8 +13,10 @@ pub fn seconds(roots: &BTreeMap<&'static str, u32>) -> BTreeMap<&'static str, f6
     let tree = |root: u32| {
         let mut members = BTreeSet::from([root]);
         loop {
-            let children =
-                all.iter().filter(|(_, process)| members.contains(&process.parent)).map(|(id, _)| *id);
+            let children = all
+                .iter()
+                .filter(|(_, process)| members.contains(&process.parent))
+                .map(|(id, _)| *id);
             let more: Vec<u32> = children.filter(|id| !members.contains(id)).collect();
             if more.is_empty() {
                 break members;

@@ -171,7 +171,8 @@ impl Report {
     #[must_use]
     pub fn value(&self, subscriptions: u64) -> Value {
         let spread = |found: Option<Spread>| {
-            found.map(|found| json!({"median": found.median, "min": found.least, "max": found.most}))
+            found
+                .map(|found| json!({"median": found.median, "min": found.least, "max": found.most}))
         };
         let ratio = |script: &Script| {
             json!({
@@ -180,9 +181,7 @@ impl Report {
                 "wall": spread(self.ratios(*script, |leg| leg.wall.as_secs_f64())),
             })
         };
-        let leg = |(pair, side, leg): &(u32, Side, Leg)| {
-            json!({"pair": pair + 1, "side": side.name(), "measured": leg.value()})
-        };
+        let leg = |(pair, side, leg): &(u32, Side, Leg)| json!({"pair": pair + 1, "side": side.name(), "measured": leg.value()});
         json!({
             "subscriptions": subscriptions,
             "import": self.import.value(),

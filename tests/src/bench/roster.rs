@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn every_sort_of_subscription_is_there() {
         let rows: Vec<Row> = (1..=20_000).map(row).collect();
-        let share = |of: fn(&Row) -> bool| rows.iter().filter(|row| of(row)).count() * 100 / rows.len();
+        let share =
+            |of: fn(&Row) -> bool| rows.iter().filter(|row| of(row)).count() * 100 / rows.len();
         assert!((70..95).contains(&share(|row| row.class == "free")));
         assert!((3..8).contains(&share(|row| row.segment == "business")));
         assert!((1..5).contains(&share(|row| row.iban.is_some())));

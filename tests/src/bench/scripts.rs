@@ -97,7 +97,9 @@ impl Rows {
             copy.send(copy_text(from, to).into_bytes()).await?;
             copy.finish().await?;
         }
-        sqlx::raw_sql("alter table roster add primary key (number)").execute(&mut connection).await?;
+        sqlx::raw_sql("alter table roster add primary key (number)")
+            .execute(&mut connection)
+            .await?;
         tidy(&mut connection).await?;
         Ok(Self { postgres, connection })
     }

@@ -30,6 +30,8 @@ pub struct Race {
     pub partitions: u32,
     /// The scripts to race against.
     pub scripts: Vec<Script>,
+    /// How many of Postgres's statements are told of after each of ristoro's legs, the most costly first.
+    pub statements: u32,
 }
 
 /// A system with everybody on its roster.
@@ -67,7 +69,8 @@ pub async fn run(race: &Race, say: impl Fn(&str)) -> Result<Report, Error> {
             let canary = canary();
             let leg = match side {
                 Side::Ristoro => {
-                    let (leg, assessment) = runner.leg().await?;
+                    let (leg, assessment) = runner.leg(race.statements > 0).await?;
+                    runner.statements(race.statements).await?.iter().for_each(|line| say(line));
                     outcomes.push(Outcome::of_assessment(&mut runner.tables, &assessment).await?);
                     settled = assessment;
                     leg
@@ -89,7 +92,11 @@ pub async fn run(race: &Race, say: impl Fn(&str)) -> Result<Report, Error> {
         agree(&outcomes)?;
         let caller = runner.stack.caller("eligibility", PEOPLE[0]).await?;
         ask(&caller, &settled, &amounts).await?;
-        say(&format!("pair {}: all sides agree, {} people asked one by one too", pair + 1, amounts.len()));
+        say(&format!(
+            "pair {}: all sides agree, {} people asked one by one too",
+            pair + 1,
+            amounts.len()
+        ));
     }
     for rows in servers.into_values() {
         rows.postgres.stop().await?;
@@ -141,17 +148,25 @@ impl Runner {
         say("the services start");
         let kafka = race.kafka.then(|| KafkaOptions::throw_away(cache_directory()));
         let settings = [("RISTORO_CALL_DEADLINE_SECONDS", "600")];
-        let postgres = durable(&[]);
+        let counted: &[(&str, &str)] = match race.statements {
+            0 => &[],
+            _ => &[("shared_preload_libraries", "pg_stat_statements")],
+        };
+        let postgres = durable(counted);
         let options =
             StackOptions { settings: &settings, postgres, kafka, partitions: race.partitions };
         let stack = Stack::start(options).await?;
         let file = stack.folder.join("roster.csv");
         roster::write_csv(race.subscriptions, &file)?;
         say(&format!("{} subscriptions are imported", race.subscriptions));
+        let mut tables = PgConnection::connect(&stack.database).await?;
+        if race.statements > 0 {
+            let create = "create extension pg_stat_statements";
+            sqlx::raw_sql(create).execute(&mut tables).await?;
+        }
         let processes = stack.processes();
         let (begun, before) = (Instant::now(), cpu::seconds(&processes));
         import(&stack, &file).await?;
-        let tables = PgConnection::connect(&stack.database).await?;
         let users = Users::new(&stack).await?;
         let mut runner = Self { stack, users, tables, legs: 0 };
         runner.until_imported(race.subscriptions).await?;
@@ -159,6 +174,7 @@ impl Runner {
         let import = Leg { wall, cpu, peaks: cpu::peaks(&processes), ..Leg::default() };
         say(&format!("import: {}", import.line(Side::Ristoro, race.subscriptions)));
         tidy(&mut runner.tables).await?;
+        runner.statements(race.statements).await?.iter().for_each(|line| say(line));
         Ok((runner, import))
     }
 
@@ -183,7 +199,7 @@ impl Runner {
     }
 
     /// Settles one outage: what counts is from the approval until the last row is there.
-    async fn leg(&mut self) -> Result<(Leg, String), Error> {
+    async fn leg(&mut self, statements: bool) -> Result<(Leg, String), Error> {
         self.legs += 1;
         let outage = format!("outage-{}", self.legs);
         let token = self.users.declare(&outage).await?;
@@ -193,6 +209,9 @@ impl Runner {
         let assessment = proposed.name.trim_start_matches("assessments/").to_owned();
         let processes = self.stack.processes();
         sqlx::raw_sql("checkpoint").execute(&mut self.tables).await?;
+        if statements {
+            sqlx::raw_sql("select pg_stat_statements_reset()").execute(&mut self.tables).await?;
+        }
         cpu::forget_peaks(&processes);
         let log_before = self.log_bytes()?;
         let (begun, before) = (Instant::now(), cpu::seconds(&processes));
@@ -237,6 +256,27 @@ impl Runner {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Tells of the most costly statements of the last leg: milliseconds, calls, text.
+    async fn statements(&mut self, count: u32) -> Result<Vec<String>, Error> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(
+            "select total_exec_time::bigint, calls, \
+             left(regexp_replace(query, '\\s+', ' ', 'g'), 110) from pg_stat_statements \
+             order by total_exec_time desc limit $1",
+        )
+        .bind(i64::from(count))
+        .fetch_all(&mut self.tables)
+        .await?;
+        let line = |row: &sqlx::postgres::PgRow| {
+            let (milliseconds, calls): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let text: String = row.try_get(2)?;
+            Ok(format!("  {milliseconds:>7} ms {calls:>7} calls  {text}"))
+        };
+        rows.iter().map(line).collect()
     }
 
     /// Gives the bytes of the log's segments on disk, where it is a Kafka's.

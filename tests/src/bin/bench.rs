@@ -39,6 +39,9 @@ struct Settle {
     /// The scripts to race against
     #[arg(long, value_delimiter = ',', default_value = "s2,s3")]
     scripts: Vec<Name>,
+    /// Tells of so many of Postgres's statements after each leg, the most costly first; counting them costs time
+    #[arg(long, default_value_t = 0)]
+    statements: u32,
     /// The form of the result
     #[arg(long, default_value = "table")]
     output: Form,
@@ -94,6 +97,7 @@ async fn run(settle: Settle) -> Result<(), Error> {
         kafka: settle.log == Log::Kafka,
         partitions: settle.partitions,
         scripts: settle.scripts.iter().map(script).collect(),
+        statements: settle.statements,
     };
     let report = settle::run(&race, |line| eprintln!("{line}")).await?;
     match settle.output {

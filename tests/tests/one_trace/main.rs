@@ -40,7 +40,8 @@ async fn one_trace_leads_from_the_approval_to_the_notice() -> Result<(), Error> 
     let mut stack = Stack::start(StackOptions {
         settings: &[("RISTORO_OTLP_ENDPOINT", &collector.endpoint)],
         ..StackOptions::default()
-    }).await?;
+    })
+    .await?;
     let story = Story::new(&stack).await?;
     let approved = story.settle("told", Some(TRACEPARENT)).await?;
     stack.mail.wait_for(1, MAIL_BOUND).await?;

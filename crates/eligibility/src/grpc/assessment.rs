@@ -34,7 +34,7 @@ const WAIT: Duration = Duration::from_secs(5);
 /// How often a watch looks.
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 /// Subscriptions a chunk unless the proposal says otherwise.
-const CHUNK_SIZE: u32 = 1_000;
+const CHUNK_SIZE: u32 = 4_000;
 /// Who may read assessments.
 const READERS: [Role; 6] =
     [Role::Proposer, Role::Approver, Role::Treasury, Role::Support, Role::Analyst, Role::Operator];

@@ -226,7 +226,8 @@ impl Everybody {
                 continue;
             }
             let profile = profiles.get(profile as usize).copied();
-            let profile = profile.ok_or_else(|| undecodable("a page names no such profile".to_owned()))?;
+            let profile =
+                profile.ok_or_else(|| undecodable("a page names no such profile".to_owned()))?;
             let second = |value| Instant::from_second(value).map_err(decode_error);
             let to = if to == OPEN_S { None } else { Some(second(to)?) };
             let window = Window { from: second(from)?, to };

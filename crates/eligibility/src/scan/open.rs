@@ -19,7 +19,7 @@ use crate::projections::assessment::{self, AssessmentRow};
 use crate::projections::decision;
 
 /// Chunks that go to the log together.
-const CHUNKS_AN_APPEND: usize = 8;
+const CHUNKS_AN_APPEND: usize = 4;
 
 /// A scan that can go on.
 #[derive(Debug)]

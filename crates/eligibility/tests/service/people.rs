@@ -140,7 +140,8 @@ async fn the_pages_say_what_the_rows_say_at_every_pin_and_from_every_place() {
         running.import(rows.collect()).await;
         // Some change their plan, and one has a second subscription: its number lies between the batches.
         let known = batch * 20 + 1..=batch * 20 + 5;
-        let paid = |place| api::SubscriptionRow { valid_from: at(JANUARY), ..row(place, "plus-5gb") };
+        let paid =
+            |place| api::SubscriptionRow { valid_from: at(JANUARY), ..row(place, "plus-5gb") };
         let mut rows: Vec<_> = known.map(paid).collect();
         let second = format!("s{batch}-second");
         rows.push(api::SubscriptionRow { subscription_id: second, ..row(batch * 20 + 6, "free") });

@@ -116,15 +116,21 @@ pub async fn payables(
             false => byte(*number).unwrap_or(ASK),
         })
         .collect();
-    let asked: Vec<u64> =
-        numbers.iter().zip(&bytes).filter(|(_, byte)| **byte == ASK).map(|(number, _)| *number).collect();
+    let asked: Vec<u64> = numbers
+        .iter()
+        .zip(&bytes)
+        .filter(|(_, byte)| **byte == ASK)
+        .map(|(number, _)| *number)
+        .collect();
     let told = match asked.is_empty() {
         true => BTreeMap::new(),
         false => payee::payables(connection, &asked, roster_offset, at).await?,
     };
     let payable = |(number, byte): (&u64, u8)| match byte {
         ASK => told.get(number).copied().unwrap_or_default(),
-        bits => Payable { by_transfer: bits & BY_TRANSFER != 0, by_invoice: bits & BY_INVOICE != 0 },
+        bits => {
+            Payable { by_transfer: bits & BY_TRANSFER != 0, by_invoice: bits & BY_INVOICE != 0 }
+        }
     };
     Ok(numbers.iter().zip(bytes).map(payable).collect())
 }

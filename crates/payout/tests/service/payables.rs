@@ -72,8 +72,12 @@ fn tell(running: &Running) -> u64 {
     person(running, "fabio", &SubscriberEvent::SubscriptionEnded { subscription, ended_at: ended });
     // A number that was set aside lies in no page.
     let (subscription, valid_from) = ("further".to_owned(), ended);
-    let started =
-        SubscriberEvent::SubscriptionStarted { subscription, number: number(0, 9), profile, valid_from };
+    let started = SubscriberEvent::SubscriptionStarted {
+        subscription,
+        number: number(0, 9),
+        profile,
+        valid_from,
+    };
     person(running, "fabio", &started)
 }
 
