@@ -101,54 +101,8 @@ fn plan_at(at: Option<Instant>, subscription: &Subscription) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use ristoro_domain::facts::{Cause, FeePeriod, Impact, Period, Severity};
-    use ristoro_domain::time::Window;
-
+    use super::super::testing::{outage, subscription, window};
     use super::*;
-
-    fn window(from: &str, to: Option<&str>) -> Window {
-        let at = |text: &str| text.parse::<Instant>().unwrap();
-        Window::new(at(from), to.map(at)).unwrap()
-    }
-
-    fn outage() -> Outage {
-        let impact = Impact {
-            service: None,
-            component: "mailbox".to_owned(),
-            severity: Severity::Total,
-            cohort: None,
-            window: window("2023-01-23T00:00:00Z", None),
-            restored_cohorts: [].into(),
-            restored_subscriptions: [].into(),
-        };
-        Outage {
-            id: "o1".to_owned(),
-            cause: Cause::Fault,
-            works_done_at: None,
-            declared: true,
-            impacts: vec![impact],
-        }
-    }
-
-    fn subscription(id: &str, plans: &[(&str, Window)]) -> Subscription {
-        let period = |(plan, window): &(&str, Window)| Period {
-            plan: (*plan).to_owned(),
-            fee: None,
-            fee_period: FeePeriod::Year,
-            window: *window,
-        };
-        Subscription {
-            id: id.to_owned(),
-            service: "libero-mail".to_owned(),
-            segment: Segment::Consumer,
-            class: Class::Principal,
-            cohort: None,
-            quota_bytes: None,
-            term_end: None,
-            in_arrears: false,
-            periods: plans.iter().map(period).collect(),
-        }
-    }
 
     #[test]
     fn people_who_differ_in_nothing_that_is_shown_are_one_group() {

@@ -6,6 +6,8 @@ pub mod inputs;
 pub mod simulate;
 pub mod summary;
 mod tally;
+#[cfg(test)]
+mod testing;
 pub mod walk;
 
 pub use inputs::Inputs;

@@ -172,3 +172,82 @@ impl Tally {
         counts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ristoro_domain::facts::Class;
+    use ristoro_domain::policy::{Policy, shipped};
+    use ristoro_domain::settlement::Pins;
+
+    use super::super::testing::{outage, subscription, window};
+    use super::*;
+
+    fn inputs(policy: &str) -> Inputs {
+        let known = shipped().iter().find(|one| one.id == policy).unwrap();
+        let policy = Policy::parse(known.file, known.text).unwrap();
+        let pins = Pins {
+            policy: policy.id().to_owned(),
+            policy_version: policy.version().to_owned(),
+            policy_position: String::new(),
+            outage_position: String::new(),
+            roster_offsets: Vec::new(),
+            settlement_version: 0,
+            time_zone_data: String::new(),
+            known_at: None,
+        };
+        Inputs { policy, outage: outage(), pins, earlier: Vec::new() }
+    }
+
+    /// Simulates policies for so many people of each class.
+    fn simulated(policies: &[&str], people: &[(Class, u64)]) -> Simulated {
+        let inputs: Vec<Inputs> = policies.iter().map(|policy| inputs(policy)).collect();
+        let mut columns: Vec<Column<'_>> = inputs.iter().map(Column::new).collect();
+        let mut tally = Tally::new(&inputs[0].outage);
+        let always = [("plus-5gb", window("2020-01-01T00:00:00Z", None))];
+        let classes = people.iter().flat_map(|(class, count)| (0..*count).map(|_| *class));
+        for (number, class) in (1..).zip(classes) {
+            let somebody = Subscription { class, ..subscription("s", &always) };
+            let context = Context::default();
+            tally.take(&mut columns, (number, &somebody), &context, Purpose::Propose).unwrap();
+        }
+        tally.summed(&columns).unwrap()
+    }
+
+    fn amounts(simulation: &Simulation) -> Vec<(i64, u64)> {
+        simulation.amounts.iter().map(|(amount, people)| (amount.minor, *people)).collect()
+    }
+
+    /// The demand has one reason for everybody; the regulation has three, in other places than the demand's one.
+    #[test]
+    fn each_policy_has_its_own_reasons() {
+        let people = [(Class::Principal, 3), (Class::Free, 2), (Class::Accessory, 4)];
+        let found = simulated(&["altroconsumo-30", "agcom-347-18", "altroconsumo-30"], &people);
+        let [demand, regulation, again] = found.simulations.as_slice() else { panic!("three") };
+        assert_eq!(amounts(demand), [(3_000, 9)]);
+        assert_eq!(amounts(regulation), [(500, 2), (1_250, 4), (3_000, 3)]);
+        assert_eq!(again, demand);
+        let class = |value: &str| &regulation.groups[&("class", value.to_owned())];
+        let cents = |value: &str| class(value).amounts().unwrap()[0].minor;
+        assert_eq!([cents("principal"), cents("free"), cents("accessory")], [9_000, 1_000, 5_000]);
+        assert_eq!(class("free").count, 2);
+        let [instead, same] = found.comparisons.as_slice() else { panic!("two") };
+        let loss: Vec<i64> = instead.loss.sums.values().copied().collect();
+        assert_eq!((instead.loss.people, loss, instead.same), (6, vec![12_000], 3));
+        assert_eq!((instead.drivers.len(), same.drivers.len(), same.same), (2, 1, 9));
+    }
+
+    #[test]
+    fn what_is_counted_does_not_grow_with_people() {
+        let inputs = inputs("agcom-347-18");
+        let mut columns = [Column::new(&inputs)];
+        let mut tally = Tally::new(&inputs.outage);
+        let always = [("plus-5gb", window("2020-01-01T00:00:00Z", None))];
+        for number in 1..=500_u64 {
+            let class = if number.is_multiple_of(2) { Class::Free } else { Class::Principal };
+            let somebody = Subscription { class, ..subscription(&format!("s{number}"), &always) };
+            let context = Context::default();
+            tally.take(&mut columns, (number, &somebody), &context, Purpose::Try).unwrap();
+        }
+        assert_eq!((tally.counts.len(), tally.counts.values().sum::<u64>()), (2, 500));
+    }
+}
