@@ -217,23 +217,22 @@ mod tests {
         simulation.amounts.iter().map(|(amount, people)| (amount.minor, *people)).collect()
     }
 
-    /// The demand has one reason for everybody; the regulation has three, in other places than the demand's one.
+    /// For flights everybody has the same reason, for telecoms there are three: the places of reasons differ.
     #[test]
     fn each_policy_has_its_own_reasons() {
         let people = [(Class::Principal, 3), (Class::Free, 2), (Class::Accessory, 4)];
-        let found = simulated(&["altroconsumo-30", "agcom-347-18", "altroconsumo-30"], &people);
-        let [demand, regulation, again] = found.simulations.as_slice() else { panic!("three") };
-        assert_eq!(amounts(demand), [(3_000, 9)]);
-        assert_eq!(amounts(regulation), [(500, 2), (1_250, 4), (3_000, 3)]);
-        assert_eq!(again, demand);
-        let class = |value: &str| &regulation.groups[&("class", value.to_owned())];
+        let found = simulated(&["eu-261", "agcom-347-18", "eu-261"], &people);
+        let [flights, telecoms, again] = found.simulations.as_slice() else { panic!("three") };
+        assert_eq!((amounts(flights), flights.zeros.len()), (vec![], 1));
+        assert_eq!(amounts(telecoms), [(500, 2), (1_250, 4), (3_000, 3)]);
+        assert_eq!(again, flights);
+        let class = |value: &str| &telecoms.groups[&("class", value.to_owned())];
         let cents = |value: &str| class(value).amounts().unwrap()[0].minor;
         assert_eq!([cents("principal"), cents("free"), cents("accessory")], [9_000, 1_000, 5_000]);
         assert_eq!(class("free").count, 2);
         let [instead, same] = found.comparisons.as_slice() else { panic!("two") };
-        let loss: Vec<i64> = instead.loss.sums.values().copied().collect();
-        assert_eq!((instead.loss.people, loss, instead.same), (6, vec![12_000], 3));
-        assert_eq!((instead.drivers.len(), same.drivers.len(), same.same), (2, 1, 9));
+        let gain: Vec<i64> = instead.gain.sums.values().copied().collect();
+        assert_eq!((instead.gain.people, gain, same.same), (9, vec![15_000], 9));
     }
 
     #[test]
