@@ -1,10 +1,11 @@
 //! Policies that ship with the program, as if they had been written for the outage of January 2023, and smaller cases.
 
-use super::{Context, Evaluator, Policy, shipped};
+use super::{Context, Evaluator, Granted, Policy, shipped};
 use crate::facts::{
     Cause, Class, FeePeriod, Impact, Outage, Period, Segment, Severity, Subscription,
 };
 use crate::money::Money;
+use crate::remedy::RemedyKind;
 use crate::time::{Instant, Window};
 
 /// Mailboxes down from 23 January 2023 00:00 to the 27th 16:00 in Rome, accessory functions to 2 February 12:00.
@@ -128,8 +129,14 @@ fn every_shipped_policy_says_what_it_gives_for_mailboxes_and_what_is_assumed() {
 fn a_policy_as_it_is_gives_nothing_for_what_it_does_not_know() {
     let (policy, outage) = (policy(text_of("ofcom")), outage());
     let mut evaluator = Evaluator::new(&policy, &outage);
-    let index = evaluator.decide(&mailbox("EUR"), &Context::default()).unwrap();
-    assert_eq!(evaluator.reason(index).remedies, []);
+    let money = Some(Money::new(3_000, crate::money::Currency::EUR));
+    let other = Granted { kind: RemedyKind::Indemnity, money, policy: "other".to_owned() };
+    // From nothing nothing is set off, so that the currency of what another policy gave does no harm.
+    for granted in [&[][..], &[other]] {
+        let context = Context { granted, ..Context::default() };
+        let index = evaluator.decide(&mailbox("EUR"), &context).unwrap();
+        assert_eq!(evaluator.reason(index).remedies, []);
+    }
 }
 
 #[test]

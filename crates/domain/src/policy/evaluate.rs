@@ -169,6 +169,7 @@ fn factor(policy: &Policy, view: &View<'_>) -> (Exact, String) {
 /// Reduces what is owed by what was granted for the same outage before.
 fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Refusal> {
     for granted in view.granted {
+        let owes_nothing = sheet.owed().iter().all(|(_, owed)| *owed <= 0);
         let same_policy = granted.policy == policy.id;
         let mode =
             if same_policy { Concurrence::SetOff } else { policy.concurrence_with(granted.kind) };
@@ -176,6 +177,8 @@ fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Ref
         let limit = match (mode, granted.money) {
             (Concurrence::Cumulative, _) => continue,
             (Concurrence::Unitary, _) => i64::MAX,
+            // From nothing nothing is set off, in whatever currency.
+            (Concurrence::SetOff, Some(_)) if owes_nothing => continue,
             (Concurrence::SetOff, Some(money)) if money.currency != policy.currency => {
                 return Err(Refusal::OtherCurrency {
                     what: "an earlier grant".to_owned(),
