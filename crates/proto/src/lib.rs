@@ -14,6 +14,7 @@ pub mod payout_order;
 pub mod payout_person;
 pub mod policy;
 pub mod roster;
+pub mod roster_page;
 pub mod settlement;
 pub mod signal;
 pub mod subscriber;

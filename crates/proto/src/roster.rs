@@ -20,7 +20,7 @@ const IMPORTED: &str = "SubscriptionsImported";
 const RESERVED: &str = "NumbersReserved";
 
 /// How a period that still runs is written.
-const OPEN_S: i64 = i64::MIN;
+pub(crate) const OPEN_S: i64 = i64::MIN;
 
 /// A record of the subscriber topic, of either sort of stream. For readers that fold the whole topic.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,0 +1,158 @@
+//! A batch of the roster as a table keeps it: the event's own columns, without those that the table's service has no
+//! use for.
+
+use std::sync::Arc;
+
+use prost::Message;
+use ristoro_domain::roster::{ImportRow, Profile, RosterEvent};
+use ristoro_domain::time::Instant;
+
+use crate::eligibility::v1::SubscriptionsImported;
+use crate::roster::OPEN_S;
+use crate::subscriber::{contact_in, payee_in, profile_in};
+use crate::types::bad;
+use crate::wire::{Wire, WireError, decode_message};
+
+const PAGE: &str = "roster_page";
+
+/// Which columns of personal data a page keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Personal {
+    /// None.
+    Neither,
+    /// How people are reached.
+    Contacts,
+    /// Where people are paid.
+    Payees,
+    /// Both.
+    Both,
+}
+
+/// A page that was read.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RosterPage {
+    columns: SubscriptionsImported,
+    profiles: Vec<Arc<Profile>>,
+}
+
+/// Packs the rows of a batch.
+#[must_use]
+pub fn page_out(first_number: u64, rows: &[ImportRow], personal: Personal) -> Vec<u8> {
+    let event = RosterEvent::SubscriptionsImported { first_number, rows: rows.to_vec() };
+    let decoded = SubscriptionsImported::decode(event.encode());
+    let mut columns = decoded.expect("what was just encoded decodes");
+    if matches!(personal, Personal::Neither | Personal::Payees) {
+        columns.contacts.clear();
+    }
+    if matches!(personal, Personal::Neither | Personal::Contacts) {
+        columns.payees.clear();
+    }
+    columns.encode_to_vec()
+}
+
+impl RosterPage {
+    /// Reads a page.
+    ///
+    /// # Errors
+    /// For bytes that no version of this program wrote.
+    pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut columns: SubscriptionsImported =
+            decode_message(PAGE, &bytes::Bytes::copy_from_slice(bytes))?;
+        let profiles = std::mem::take(&mut columns.profiles).into_iter();
+        let profiles = profiles.map(|profile| profile_in(profile, PAGE).map(Arc::new));
+        Ok(Self { profiles: profiles.collect::<Result<_, _>>()?, columns })
+    }
+
+    /// Gives the number of its first subscription; the others follow by one.
+    #[must_use]
+    pub fn first_number(&self) -> u64 {
+        self.columns.first_number
+    }
+
+    /// Gives the number of its last subscription.
+    #[must_use]
+    pub fn last_number(&self) -> u64 {
+        (self.first_number() + self.columns.subscriptions.len() as u64).saturating_sub(1)
+    }
+
+    /// Gives the row of a number: of another page none, and without the personal data that the page does not keep.
+    ///
+    /// # Errors
+    /// For columns that no version of this program wrote.
+    pub fn row(&self, number: u64) -> Result<Option<ImportRow>, WireError> {
+        let columns = &self.columns;
+        let Some(place) = number.checked_sub(self.first_number()) else { return Ok(None) };
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let (Some(subscription), Some(subscriber)) =
+            (columns.subscriptions.get(place), columns.subscribers.get(place))
+        else {
+            return Ok(None);
+        };
+        let second =
+            |seconds: i64| Instant::from_second(seconds).map_err(|e| bad(PAGE, "valid", e));
+        let profile = columns.profile.get(place).and_then(|at| self.profiles.get(*at as usize));
+        let profile = profile.ok_or_else(|| bad(PAGE, "profile", "names none that is there"))?;
+        let period = columns.valid_from_s.get(place).zip(columns.valid_to_s.get(place));
+        let (from, to) = period.ok_or_else(|| bad(PAGE, "valid_from_s", "is too short"))?;
+        Ok(Some(ImportRow {
+            subscription: subscription.clone(),
+            subscriber: subscriber.clone(),
+            profile: Arc::clone(profile),
+            valid_from: second(*from)?,
+            valid_to: (*to != OPEN_S).then(|| second(*to)).transpose()?,
+            contact: columns.contacts.get(place).cloned().map(contact_in).unwrap_or_default(),
+            payee: columns.payees.get(place).cloned().and_then(payee_in),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ristoro_domain::facts::{Class, FeePeriod, Segment};
+    use ristoro_domain::roster::{Contact, Payee};
+
+    use super::*;
+
+    fn rows() -> Vec<ImportRow> {
+        let profile = |plan: &str| Profile {
+            service: "libero-mail".to_owned(),
+            plan: plan.to_owned(),
+            segment: Segment::Consumer,
+            class: Class::Principal,
+            cohort: None,
+            fee: None,
+            fee_period: FeePeriod::Year,
+        };
+        let row = |place: u32| ImportRow {
+            subscription: format!("s{place}"),
+            subscriber: format!("p{place}"),
+            profile: Arc::new(profile(if place == 2 { "plus-5gb" } else { "free" })),
+            valid_from: "2022-09-01T00:00:00Z".parse().unwrap(),
+            valid_to: (place == 3).then(|| "2023-01-25T00:00:00Z".parse().unwrap()),
+            contact: Contact {
+                email: Some(format!("p{place}@mail.example")),
+                ..Contact::default()
+            },
+            payee: (place == 2).then(|| Payee { iban: "IT60".to_owned(), name: "Ada".to_owned() }),
+        };
+        (1..=3).map(row).collect()
+    }
+
+    #[test]
+    fn a_page_gives_its_rows_back_with_the_personal_data_that_it_keeps() {
+        for personal in [Personal::Neither, Personal::Contacts, Personal::Payees, Personal::Both] {
+            let page = RosterPage::read(&page_out(7, &rows(), personal)).unwrap();
+            assert_eq!((page.first_number(), page.last_number()), (7, 9));
+            assert!(page.row(6).unwrap().is_none() && page.row(10).unwrap().is_none());
+            for (number, mut row) in (7..).zip(rows()) {
+                if matches!(personal, Personal::Neither | Personal::Payees) {
+                    row.contact = Contact::default();
+                }
+                if matches!(personal, Personal::Neither | Personal::Contacts) {
+                    row.payee = None;
+                }
+                assert_eq!(page.row(number).unwrap(), Some(row));
+            }
+        }
+    }
+}
