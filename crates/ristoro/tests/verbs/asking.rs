@@ -33,6 +33,7 @@ fn everything_can_be_asked_and_done_from_the_command_line() {
     notices_are_shown(&stack, &money);
     signals_are_taken_in_once(&stack, &folder);
     a_decision_is_explained(&stack, &money);
+    policies_are_tried_on_what_they_were_not_written_for(&stack, &folder);
     nothing_stands_still(&stack);
     refusals_name_their_reason(&stack, &money);
     each_service_may_have_an_address_of_its_own(&stack, &money);
@@ -49,6 +50,27 @@ fn payouts_add_up_to_what_was_approved(stack: &Stack, assessment: &str) {
     let approved: i64 = grants.iter().map(|grant| cents(&grant["sum"])).sum();
     assert!(approved > 0 && sum == approved, "{sum} cents of {approved} are ordered");
     assert_eq!(assessed["totals"]["entitled"], payouts.len());
+}
+
+fn policies_are_tried_on_what_they_were_not_written_for(stack: &Stack, folder: &Path) {
+    let picture = folder.join("amounts.svg").display().to_string();
+    let outage = ["assessment", "simulate", "--outage", "libero-2023-01", "--svg", &picture];
+    let tried = [&outage[..], &["--policies", "altroconsumo-30,ofcom,eu-261"]].concat();
+    let found = stack.json("carla", &[&tried[..], &["--as-if=mailbox,accessory"]].concat());
+    let [demand, kingdom, flights] = found["simulations"].as_array().unwrap().as_slice() else {
+        panic!("{found} is not about three policies")
+    };
+    assert_eq!(cents(&demand["statistics"][0]["largest"]), 3_000);
+    assert_eq!(kingdom["assumptions"][0], "accessory, mailbox taken for broadband");
+    assert!(flights["not_applicable"].as_str().unwrap().contains("passengers"), "{flights}");
+    assert_eq!(found["comparisons"].as_array().unwrap().len(), 1);
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("policies/ofcom/versions/1"));
+    // Without the flag Ofcom knows nothing of mailboxes; with it alone everything that failed stands for a line.
+    let found = stack.json("carla", &tried);
+    assert_eq!(found["simulations"][1]["totals"]["entitled"], 0);
+    let found = stack.json("carla", &[&tried[..], &["--as-if"]].concat());
+    let taken = "accessory, ios-app, mailbox taken for broadband";
+    assert_eq!(found["simulations"][1]["assumptions"][0], taken);
 }
 
 fn one_answer_has_three_forms(stack: &Stack, assessment: &str) {
