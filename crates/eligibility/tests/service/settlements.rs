@@ -47,7 +47,11 @@ pub async fn propose(running: &Running, policy: &str) -> api::Assessment {
 }
 
 /// Approves a proposal up to so many euros.
-pub async fn approve(running: &Running, proposal: &api::Assessment, euros: i64) -> Result<(), Status> {
+pub async fn approve(
+    running: &Running,
+    proposal: &api::Assessment,
+    euros: i64,
+) -> Result<(), Status> {
     let cap = Money { currency_code: "EUR".to_owned(), units: euros, nanos: 0 };
     let request = api::ApproveAssessmentRequest {
         request_id: fresh_id(),

@@ -52,11 +52,9 @@ enum Verb {
         assessment: String,
     },
     /// Shows side by side what policies would give, and writes nothing
-    #[command(
-        after_help = "Examples:
+    #[command(after_help = "Examples:
   ristoro assessment simulate --outage libero-2023-01 --policies libero-2023,agcom-347-18
-  ristoro assessment simulate --outage libero-2023-01 --policies agcom-347-18,ofcom,arera-2025 --as-if=mailbox"
-    )]
+  ristoro assessment simulate --outage libero-2023-01 --policies agcom-347-18,ofcom,arera-2025 --as-if=mailbox")]
     Simulate {
         /// The outage's id
         #[arg(long)]
