@@ -1,43 +1,25 @@
 //! Money as int64 minor units with an ISO 4217 currency.
 
+mod currencies;
+mod split;
+
 use std::fmt;
 use std::str::FromStr;
+
+use currencies::exponent_of;
 
 /// An ISO 4217 alphabetic currency code.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency([u8; 3]);
 
-/// The currencies that can be used, with their exponents (minor digits). ISO 4217, table A.1.
-const EXPONENTS: &[(&[u8; 3], u32)] = &[
-    (b"AUD", 2),
-    (b"CAD", 2),
-    (b"CHF", 2),
-    (b"CZK", 2),
-    (b"DKK", 2),
-    (b"EUR", 2),
-    (b"GBP", 2),
-    (b"HUF", 2),
-    (b"ISK", 0),
-    (b"JPY", 0),
-    (b"KRW", 0),
-    (b"KWD", 3),
-    (b"NOK", 2),
-    (b"NZD", 2),
-    (b"PLN", 2),
-    (b"RON", 2),
-    (b"SEK", 2),
-    (b"TND", 3),
-    (b"USD", 2),
-];
-
 impl Currency {
     /// The euro.
     pub const EUR: Currency = Currency(*b"EUR");
 
-    /// Gives the number of minor digits: 2 for EUR, 0 for JPY, 3 for KWD.
+    /// Gives the number of minor digits: 2 for EUR, 0 for JPY, 3 for KWD, 4 for CLF.
     #[must_use]
     pub fn exponent(self) -> u32 {
-        EXPONENTS.iter().find(|(code, _)| **code == self.0).map_or(2, |(_, exponent)| *exponent)
+        exponent_of(self.0).expect("only currencies of the table are constructed")
     }
 
     /// Gives the three letters.
@@ -51,9 +33,9 @@ impl FromStr for Currency {
     type Err = MoneyError;
 
     fn from_str(text: &str) -> Result<Self, MoneyError> {
-        let known = EXPONENTS.iter().find(|(code, _)| code.as_slice() == text.as_bytes());
-        known
-            .map(|(code, _)| Currency(**code))
+        let code: Option<[u8; 3]> = text.as_bytes().try_into().ok();
+        code.filter(|code| exponent_of(*code).is_some())
+            .map(Currency)
             .ok_or_else(|| MoneyError::UnknownCurrency { text: text.to_owned() })
     }
 }
@@ -103,6 +85,9 @@ pub enum MoneyError {
     /// The sum does not fit in 64 bits.
     #[error("the amount is out of range of 64-bit minor units")]
     OutOfRange,
+    /// An amount was to be split among nobody.
+    #[error("the amount has no parts to be split among: give at least one weight above 0")]
+    NoParts,
     /// Two currencies met in one sum.
     #[error("cannot add {right} to {left}: convert one of them first")]
     CurrencyMismatch {
@@ -192,6 +177,15 @@ mod tests {
         check("7", "EUR", 700);
         check("1235", "JPY", 1235);
         check("1.234", "KWD", 1234);
+        check("1.2345", "CLF", 12345);
+        check("37.0", "UYW", 370_000);
+    }
+
+    #[test]
+    fn what_iso_4217_gives_no_minor_unit_is_no_currency() {
+        for text in ["XAU", "XDR", "XXX", "XTS", "EURO", "eur", "EU", ""] {
+            assert!(text.parse::<Currency>().is_err(), "{text:?}");
+        }
     }
 
     #[test]
