@@ -1,13 +1,33 @@
 -- The roster, folded from ristoro.subscriber.v1. Offsets are those of the number's own partition of that topic.
 
--- One row per state of a subscription: it held from the record at recorded_at until the one at superseded_at.
+-- Which subscription has which number: a lean row each. The rest is on its page, or where it differs.
+create table holder (
+    subscriber text not null,
+    subscription text not null,
+    number bigint not null,
+    primary key (subscriber, subscription)
+);
+
+-- The roster's batches as they came: one row a batch.
+create table roster_page (
+    first_number bigint not null,
+    last_number bigint not null,
+    recorded_at bigint not null,
+    -- An encoded SubscriptionsImported in two parts: the columns that a policy sees, and whose they are. Personal data.
+    people bytea not null,
+    who bytea not null,
+    primary key (first_number)
+);
+-- Packed already: the server need not try to compress them.
+alter table roster_page alter column people set storage external;
+alter table roster_page alter column who set storage external;
+
+-- What differs from the pages: one row per state of a subscription that an event of its own made. It held from the record
+-- at recorded_at until the one at superseded_at.
 create table subscription (
     number bigint not null,
     recorded_at bigint not null,
     superseded_at bigint,
-    -- Whether it is the state that a batch brought; roster_page has it too.
-    imported boolean not null,
-    partition integer not null,
     subscription text not null,
     subscriber text not null,
     service text not null,
@@ -28,24 +48,6 @@ create table subscription (
     primary key (number, recorded_at)
 );
 
--- Each event of a person finds the subscription's current state by it, in a rebuild too.
-create unique index subscription_current on subscription (subscriber, subscription) where superseded_at is null;
-
--- The roster's batches as they came, for whoever reads everybody: one row a batch.
-create table roster_page (
-    first_number bigint not null,
-    last_number bigint not null,
-    recorded_at bigint not null,
-    -- An encoded SubscriptionsImported with the columns that a policy sees.
-    people bytea not null,
-    primary key (first_number)
-);
--- Packed already: the server need not try to compress it.
-alter table roster_page alter column people set storage external;
-
--- What differs from the pages: few, and found by number while everybody is read.
-create index subscription_differing on subscription (number) where not imported;
-
 -- What a subscriber reported of a subscription.
 create table report (
     number bigint not null,
@@ -56,10 +58,9 @@ create table report (
     primary key (number, recorded_at)
 );
 
--- How a subscriber is reached and paid now. Personal data.
+-- How a subscriber is reached and paid now, where events of the subscriber's own followed the batch. Personal data.
 create table person (
     subscriber text not null,
-    partition integer not null,
     email text,
     phone text,
     locale text,

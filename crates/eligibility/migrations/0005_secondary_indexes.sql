@@ -2,4 +2,4 @@
 
 create index assessment_by_outage on assessment (outage, proposal_version);
 create index assessment_by_state on assessment (state) where state = 2;
-create index subscription_by_id on subscription (subscription) where superseded_at is null;
+create index holder_by_subscription on holder (subscription);

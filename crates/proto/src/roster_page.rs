@@ -50,6 +50,22 @@ pub fn page_out(first_number: u64, rows: &[ImportRow], personal: Personal) -> Ve
     columns.encode_to_vec()
 }
 
+/// Packs the rows of a batch in two parts: what a policy sees, and who it is. Both parts one after the other are the
+/// whole page.
+#[must_use]
+pub fn page_parts(first_number: u64, rows: &[ImportRow]) -> (Vec<u8>, Vec<u8>) {
+    let whole = page_out(first_number, rows, Personal::Both);
+    let decoded = SubscriptionsImported::decode(whole.as_slice());
+    let mut seen = decoded.expect("what was just encoded decodes");
+    let who = SubscriptionsImported {
+        subscribers: std::mem::take(&mut seen.subscribers),
+        contacts: std::mem::take(&mut seen.contacts),
+        payees: std::mem::take(&mut seen.payees),
+        ..SubscriptionsImported::default()
+    };
+    (seen.encode_to_vec(), who.encode_to_vec())
+}
+
 impl RosterPage {
     /// Reads a page.
     ///
@@ -154,5 +170,12 @@ mod tests {
                 assert_eq!(page.row(number).unwrap(), Some(row));
             }
         }
+    }
+
+    #[test]
+    fn the_parts_of_a_page_are_the_page() {
+        let (seen, who) = page_parts(7, &rows());
+        let page = RosterPage::read(&[seen, who].concat()).unwrap();
+        assert_eq!(page, RosterPage::read(&page_out(7, &rows(), Personal::Both)).unwrap());
     }
 }

@@ -346,7 +346,8 @@ impl SubscriptionService for Subscriptions {
         let after = page.after.as_deref().and_then(|key| key.parse().ok()).unwrap_or(0);
         let mut view = views.begin().await.map_err(|error| status::database(&error))?;
         let filter = (subscriber.as_deref(), service);
-        let rows = subscription::list(&mut view, filter, after, page.fetch()).await;
+        let limit = usize::try_from(page.fetch()).expect("a page is small");
+        let rows = subscription::list(&mut view, filter, after, limit).await;
         let mut rows = rows.map_err(|error| status::database(&error))?;
         let next_page_token = page.cut(&mut rows, |row| row.number.to_string());
         let subscriptions = rows.iter().map(listed).collect();

@@ -120,8 +120,8 @@ pub fn shown(
     person: &PersonRow,
     sight: Sight,
 ) -> api::Subscription {
-    let text = |value: &Option<String>| {
-        let value = value.clone().unwrap_or_default();
+    let text = |value: Option<&String>| {
+        let value = value.cloned().unwrap_or_default();
         match sight {
             Sight::Clear => value,
             Sight::Masked => masked(&value),
@@ -132,15 +132,16 @@ pub fn shown(
         reported_at: Some(timestamp(*at)),
     };
     let payee = person
-        .iban
+        .payee
         .as_ref()
-        .map(|_| api::Payee { iban: text(&person.iban), name: text(&person.payee_name) });
+        .map(|payee| api::Payee { iban: text(Some(&payee.iban)), name: text(Some(&payee.name)) });
+    let contact = &person.contact;
     api::Subscription {
         reports: reports.iter().map(report).collect(),
         contact: Some(api::Contact {
-            email: text(&person.email),
-            phone: text(&person.phone),
-            locale: person.locale.clone().unwrap_or_default(),
+            email: text(contact.email.as_ref()),
+            phone: text(contact.phone.as_ref()),
+            locale: contact.locale.clone().unwrap_or_default(),
         }),
         payee,
         etag: person.stream_version.to_string(),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use ristoro_domain::facts::{Class, FeePeriod, Segment};
 use ristoro_domain::money::Money;
-use ristoro_domain::roster::{Contact, Payee, Profile, partition_of_number};
+use ristoro_domain::roster::Profile;
 use ristoro_domain::subscriber::{Base, Holding, Stretch};
-use ristoro_runtime::stored::{signed, small, unsigned};
-use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use ristoro_runtime::stored::{signed, unsigned};
+use sqlx::PgConnection;
 
-use super::subscription::{RosterRow, roster_row};
+use super::subscription::{self, RosterRow, paged_row, roster_row};
+use super::{person, roster_page};
 
 /// A holding's columns; one element per stretch.
 #[derive(Clone, Debug)]
@@ -76,13 +76,12 @@ pub(super) async fn insert(
     let columns = Columns::of(holding);
     let profile = &holding.last().profile;
     sqlx::query(
-        "insert into subscription (number, recorded_at, imported, partition, subscription, subscriber, service, \
-         segment, class, cohort, plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
-         values ($1, $2, false, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "insert into subscription (number, recorded_at, subscription, subscriber, service, segment, class, cohort, \
+         plans, fees_minor, currencies, fee_periods, valid_from, valid_to) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(columns.number)
     .bind(recorded_at)
-    .bind(small(partition_of_number(holding.number)))
     .bind(subscription)
     .bind(subscriber)
     .bind(&profile.service)
@@ -100,56 +99,41 @@ pub(super) async fn insert(
     .map(|_| ())
 }
 
-/// Records a state in place of the current one, which stays as history.
+/// Records a state in place of the current one, which stays as history; where that is on a page there is no row to end.
 pub(super) async fn supersede(
     tx: &mut PgConnection,
     recorded_at: i64,
     (subscriber, subscription): (&str, &str),
-    current: &CurrentState,
+    holding: &Holding,
 ) -> Result<(), sqlx::Error> {
-    // By the whole key: without statistics a plan for `superseded_at is null` walks the table.
     sqlx::query(
-        "update subscription set superseded_at = $3 where number = $1 and recorded_at = $2",
+        "update subscription set superseded_at = $2 where number = $1 and superseded_at is null",
     )
-    .bind(signed(current.holding.number))
-    .bind(current.recorded_at)
+    .bind(signed(holding.number))
     .bind(recorded_at)
     .execute(&mut *tx)
     .await?;
-    insert(tx, recorded_at, subscriber, subscription, &current.holding).await
+    insert(tx, recorded_at, subscriber, subscription, holding).await
 }
 
 const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
                        currencies, fee_periods, valid_from, valid_to";
-
-/// A subscription as it is now.
-pub(super) struct CurrentState {
-    /// What it is.
-    pub(super) holding: Holding,
-    /// The offset of the record that made it so.
-    recorded_at: i64,
-}
 
 /// Gives the current state of a subscription.
 pub(super) async fn current(
     tx: &mut PgConnection,
     subscriber: &str,
     subscription: &str,
-) -> Result<Option<CurrentState>, sqlx::Error> {
-    let text = format!(
-        "select recorded_at, {COLUMNS} from subscription \
-         where subscriber = $1 and subscription = $2 and superseded_at is null"
-    );
-    let row = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(subscriber)
-        .bind(subscription)
-        .fetch_optional(tx)
-        .await?;
-    let state = |row: PgRow| {
-        let holding = holding_of(&roster_row(&row)?);
-        Ok(CurrentState { holding, recorded_at: row.try_get("recorded_at")? })
-    };
-    row.map(state).transpose()
+) -> Result<Option<Holding>, sqlx::Error> {
+    let number: Option<(i64,)> =
+        sqlx::query_as("select number from holder where subscriber = $1 and subscription = $2")
+            .bind(subscriber)
+            .bind(subscription)
+            .fetch_optional(&mut *tx)
+            .await?;
+    let Some((number,)) = number else { return Ok(None) };
+    let found = subscription::current(tx, unsigned(number)).await?;
+    Ok(found.as_ref().map(holding_of))
 }
 
 /// Which state of a subscription is asked for.
@@ -170,37 +154,55 @@ pub async fn people(
     subscribers: &[String],
     recorded: Recorded,
 ) -> Result<BTreeMap<String, Base>, sqlx::Error> {
-    let mut people: BTreeMap<String, Base> = BTreeMap::new();
-    let current = "subscriber = any($1) and superseded_at is null";
-    let text = match recorded {
-        Recorded::Current => format!("select {COLUMNS} from subscription where {current}"),
-        Recorded::First => format!(
-            "select first.* from (select number from subscription where {current}) as held, \
-             lateral (select {COLUMNS} from subscription where number = held.number \
-             order by recorded_at limit 1) as first"
-        ),
-    };
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+    let held: Vec<(i64,)> = sqlx::query_as("select number from holder where subscriber = any($1)")
         .bind(subscribers)
         .fetch_all(&mut *connection)
         .await?;
-    for row in &rows {
-        let row = roster_row(row)?;
-        let base = people.entry(row.subscriber.clone()).or_default();
-        base.holdings.insert(row.subscription.id.clone(), holding_of(&row));
+    let numbers: Vec<u64> = held.into_iter().map(|(number,)| unsigned(number)).collect();
+    let mut people: BTreeMap<String, Base> = BTreeMap::new();
+    if numbers.is_empty() {
+        return Ok(people);
     }
-    let rows = sqlx::query(
-        "select subscriber, email, phone, locale, iban, payee_name from person where subscriber = any($1)",
-    )
-    .bind(subscribers)
-    .fetch_all(connection)
-    .await?;
-    for row in &rows {
-        let (contact, payee) = person(row)?;
-        let base = people.entry(row.try_get("subscriber")?).or_default();
-        (base.contact, base.payee) = (contact, payee);
+    let states = match recorded {
+        Recorded::Current => subscription::states(connection, &numbers).await?,
+        Recorded::First => first(connection, &numbers).await?,
+    };
+    for row in states.values() {
+        let base = people.entry(row.subscriber.clone()).or_default();
+        base.holdings.insert(row.subscription.id.clone(), holding_of(row));
+    }
+    for (subscriber, person) in person::people(connection, subscribers).await? {
+        let base = people.entry(subscriber).or_default();
+        (base.contact, base.payee) = (person.contact, person.payee);
     }
     Ok(people)
+}
+
+/// Gives subscriptions as they came to the roster.
+async fn first(
+    connection: &mut PgConnection,
+    numbers: &[u64],
+) -> Result<BTreeMap<u64, RosterRow>, sqlx::Error> {
+    let text = format!(
+        "select distinct on (number) {COLUMNS} from subscription where number = any($1) \
+         order by number, recorded_at"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(numbers.iter().copied().map(signed).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut states = BTreeMap::new();
+    for row in &rows {
+        let row = roster_row(row)?;
+        states.insert(row.number, row);
+    }
+    let pages = roster_page::of(connection, numbers).await?;
+    for number in numbers {
+        if let Some((row, _)) = pages.row(*number)? {
+            states.insert(*number, paged_row(*number, &row));
+        }
+    }
+    Ok(states)
 }
 
 /// Gives the numbers that were set aside for subscriptions of these subscribers.
@@ -219,18 +221,6 @@ pub async fn reserved(
     .await?;
     let entry = |(subscriber, subscription, number)| ((subscriber, subscription), unsigned(number));
     Ok(rows.into_iter().map(entry).collect())
-}
-
-fn person(row: &PgRow) -> Result<(Contact, Option<Payee>), sqlx::Error> {
-    let contact = Contact {
-        email: row.try_get("email")?,
-        phone: row.try_get("phone")?,
-        locale: row.try_get("locale")?,
-    };
-    let iban: Option<String> = row.try_get("iban")?;
-    let name: Option<String> = row.try_get("payee_name")?;
-    let payee = iban.map(|iban| Payee { iban, name: name.unwrap_or_default() });
-    Ok((contact, payee))
 }
 
 fn holding_of(row: &RosterRow) -> Holding {

@@ -8,6 +8,7 @@ pub mod page;
 pub mod person;
 pub mod policy;
 pub mod roster;
+mod roster_page;
 pub mod stored;
 pub mod subscription;
 pub mod subscription_history;

@@ -1,14 +1,13 @@
-//! The roster's batches as pages, and everybody of a partition read from them: page after page, with what differs.
+//! Everybody of a partition as of a pin, read page after page, with what differs.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message as _;
 use ristoro_domain::facts::{Period, Subscription};
-use ristoro_domain::roster::{ImportRow, Profile, RosterEvent};
+use ristoro_domain::roster::Profile;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_proto::eligibility::v1::SubscriptionsImported;
 use ristoro_proto::subscriber::profile_in;
-use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::{PgConnection, Row};
 
@@ -18,31 +17,6 @@ use super::subscription::{self, RosterRow, first_of, undecodable};
 const PAGES_A_READ: i64 = 16;
 /// How a period that still runs is written on the log.
 const OPEN_S: i64 = i64::MIN;
-
-/// Keeps a batch as a page.
-pub(super) async fn insert(
-    tx: &mut PgConnection,
-    recorded_at: i64,
-    first_number: u64,
-    rows: &[ImportRow],
-) -> Result<(), sqlx::Error> {
-    let event = RosterEvent::SubscriptionsImported { first_number, rows: rows.to_vec() };
-    let mut people =
-        SubscriptionsImported::decode(event.encode()).expect("what was just encoded decodes");
-    people.subscribers.clear();
-    people.contacts.clear();
-    people.payees.clear();
-    sqlx::query(
-        "insert into roster_page (first_number, last_number, recorded_at, people) values ($1, $2, $3, $4)",
-    )
-    .bind(signed(first_number))
-    .bind(signed(first_number + rows.len() as u64 - 1))
-    .bind(recorded_at)
-    .bind(people.encode_to_vec())
-    .execute(tx)
-    .await
-    .map(|_| ())
-}
 
 /// One subscription as of a pin.
 #[derive(Debug)]

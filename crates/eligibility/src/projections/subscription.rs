@@ -1,16 +1,22 @@
-//! Subscriptions as append-only history: one row per state, so that a scan can read the roster of any pin.
+//! Subscriptions: as their page has them, or as append-only history where an event of their own followed, so that a scan
+//! can read the roster of any pin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ristoro_domain::facts::{Class, FeePeriod, Period, Segment, Subscription};
 use ristoro_domain::money::{Currency, Money};
+use ristoro_domain::roster::ImportRow;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_runtime::stored::{instant, signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::roster_page;
+
 /// The bits of a number below the partition.
 const COUNT_BITS: u32 = 48;
+/// Pages that a list reads at once.
+const PAGES_A_LIST: i64 = 2;
 /// How an open period's end is stored.
 const OPEN: i64 = i64::MAX;
 
@@ -36,7 +42,7 @@ pub(super) async fn differing(
     roster_offset: u64,
 ) -> Result<BTreeMap<u64, RosterRow>, sqlx::Error> {
     let text = format!(
-        "select {COLUMNS} from subscription where not imported and number > $1 and number <= $2 \
+        "select {COLUMNS} from subscription where number > $1 and number <= $2 \
          and recorded_at < $3 and (superseded_at is null or superseded_at >= $3)"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))
@@ -59,7 +65,7 @@ pub async fn find(
     subscriber: Option<&str>,
 ) -> Result<Vec<(u64, String)>, sqlx::Error> {
     let rows: Vec<(i64, String)> = sqlx::query_as(
-        "select number, subscriber from subscription where subscription = $1 and superseded_at is null \
+        "select number, subscriber from holder where subscription = $1 \
          and ($2::text is null or subscriber = $2) order by number",
     )
     .bind(subscription_id)
@@ -77,19 +83,43 @@ pub async fn ids(
     connection: &mut PgConnection,
     numbers: &[u64],
 ) -> Result<BTreeMap<u64, (String, String)>, sqlx::Error> {
-    let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();
-    let rows: Vec<(i64, String, String)> = sqlx::query_as(
-        "select number, subscriber, subscription from subscription where number = any($1) and superseded_at is null",
-    )
-    .bind(numbers)
-    .fetch_all(connection)
-    .await?;
-    let pair = |(number, subscriber, subscription)| (unsigned(number), (subscriber, subscription));
-    Ok(rows.into_iter().map(pair).collect())
+    let states = states(connection, numbers).await?;
+    let pair = |(number, row): (u64, RosterRow)| (number, (row.subscriber, row.subscription.id));
+    Ok(states.into_iter().map(pair).collect())
 }
 
 const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
                        currencies, fee_periods, valid_from, valid_to";
+
+/// Gives subscriptions as they are now; unknown numbers are left out.
+pub(super) async fn states(
+    connection: &mut PgConnection,
+    numbers: &[u64],
+) -> Result<BTreeMap<u64, RosterRow>, sqlx::Error> {
+    let text = format!(
+        "select {COLUMNS} from subscription where number = any($1) and superseded_at is null"
+    );
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(numbers.iter().copied().map(signed).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut states = rows
+        .iter()
+        .map(|row| roster_row(row).map(|row| (row.number, row)))
+        .collect::<Result<BTreeMap<_, _>, _>>()?;
+    let paged: Vec<u64> =
+        numbers.iter().copied().filter(|number| !states.contains_key(number)).collect();
+    if paged.is_empty() {
+        return Ok(states);
+    }
+    let pages = roster_page::of(connection, &paged).await?;
+    for number in paged {
+        if let Some((row, _)) = pages.row(number)? {
+            states.insert(number, paged_row(number, &row));
+        }
+    }
+    Ok(states)
+}
 
 /// Gives a subscription as it is now.
 ///
@@ -99,13 +129,7 @@ pub async fn current(
     connection: &mut PgConnection,
     number: u64,
 ) -> Result<Option<RosterRow>, sqlx::Error> {
-    let text =
-        format!("select {COLUMNS} from subscription where number = $1 and superseded_at is null");
-    let row = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(signed(number))
-        .fetch_optional(&mut *connection)
-        .await?;
-    row.as_ref().map(roster_row).transpose()
+    Ok(states(connection, &[number]).await?.remove(&number))
 }
 
 /// Lists subscriptions as they are now, of a (subscriber, service) or of all, in number order after a number.
@@ -116,23 +140,58 @@ pub async fn list(
     connection: &mut PgConnection,
     (subscriber, service): (Option<&str>, Option<&str>),
     after: u64,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<RosterRow>, sqlx::Error> {
-    // A condition that is not there costs nothing; one that may be null keeps the database from its index.
-    let of_one = if subscriber.is_some() { "and subscriber = $2" } else { "and $2::text is null" };
-    let of_service = if service.is_some() { "and service = $3" } else { "and $3::text is null" };
-    let text = format!(
-        "select {COLUMNS} from subscription where number > $1 and superseded_at is null \
-         {of_one} {of_service} order by number limit $4"
-    );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(signed(after))
-        .bind(subscriber)
-        .bind(service)
-        .bind(limit)
-        .fetch_all(connection)
-        .await?;
-    rows.iter().map(roster_row).collect()
+    let mut found = Vec::new();
+    let (mut after, mut through) = (after, false);
+    while found.len() < limit && !through {
+        let numbers = match subscriber {
+            Some(subscriber) => {
+                through = true;
+                held_by(connection, subscriber, after).await?
+            }
+            None => next_numbers(connection, after).await?,
+        };
+        let Some(last) = numbers.last() else { break };
+        after = *last;
+        let states = states(connection, &numbers).await?.into_values();
+        let fits = |row: &RosterRow| service.is_none_or(|name| row.subscription.service == name);
+        found.extend(states.filter(fits));
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Gives the numbers of a subscriber behind a number, ascending.
+async fn held_by(
+    connection: &mut PgConnection,
+    subscriber: &str,
+    after: u64,
+) -> Result<Vec<u64>, sqlx::Error> {
+    let rows: Vec<(i64,)> = sqlx::query_as(
+        "select number from holder where subscriber = $1 and number > $2 order by number",
+    )
+    .bind(subscriber)
+    .bind(signed(after))
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(number,)| unsigned(number)).collect())
+}
+
+/// Gives the next numbers that somebody has, ascending: some of those of pages, and of those that lie in none.
+async fn next_numbers(connection: &mut PgConnection, after: u64) -> Result<Vec<u64>, sqlx::Error> {
+    let pages = roster_page::behind(connection, after, PAGES_A_LIST).await?;
+    let last = pages.last_number().unwrap_or(i64::MAX as u64);
+    let rows: Vec<(i64,)> = sqlx::query_as(
+        "select distinct number from subscription where number > $1 and number <= $2",
+    )
+    .bind(signed(after))
+    .bind(signed(last))
+    .fetch_all(connection)
+    .await?;
+    let mut numbers: BTreeSet<u64> = rows.into_iter().map(|(number,)| unsigned(number)).collect();
+    numbers.extend(pages.numbers().filter(|number| *number > after));
+    Ok(numbers.into_iter().collect())
 }
 
 /// Gives what was reported of a subscription, in order of time: when, and what did not work.
@@ -191,6 +250,29 @@ pub(super) fn roster_row(row: &PgRow) -> Result<RosterRow, sqlx::Error> {
         subscriber: row.try_get("subscriber")?,
         subscription,
     })
+}
+
+/// Makes the row of a number that is as its page has it.
+pub(super) fn paged_row(number: u64, row: &ImportRow) -> RosterRow {
+    let profile = &row.profile;
+    let period = Period {
+        plan: profile.plan.clone(),
+        fee: profile.fee,
+        fee_period: profile.fee_period,
+        window: Window { from: row.valid_from, to: row.valid_to },
+    };
+    let subscription = Subscription {
+        id: row.subscription.clone(),
+        service: profile.service.clone(),
+        segment: profile.segment,
+        class: profile.class,
+        cohort: profile.cohort.clone(),
+        quota_bytes: None,
+        term_end: None,
+        in_arrears: false,
+        periods: vec![period],
+    };
+    RosterRow { number, subscriber: row.subscriber.clone(), subscription }
 }
 
 fn periods(row: &PgRow) -> Result<Vec<Period>, sqlx::Error> {

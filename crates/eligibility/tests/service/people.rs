@@ -1,15 +1,20 @@
 //! What happens to single people: personal events, the roster of a pin, masks, and tables built again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost_types::Timestamp;
 use ristoro_domain::facts::Subscription;
+use ristoro_domain::roster::RosterEvent;
+use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_domain::time::Instant;
 use ristoro_eligibility::projections::page::Everybody;
 use ristoro_log::position::partition_of;
-use ristoro_log::{EventLog, Topic};
+use ristoro_log::{Envelope, EventLog, Topic};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionServiceClient;
+use ristoro_proto::roster::SubscriberRecord;
+use ristoro_proto::wire::Wire;
 use ristoro_runtime::rebuild;
 use ristoro_runtime::schema::{Comparison, equal};
 use tonic::transport::Channel;
@@ -119,21 +124,51 @@ async fn a_pin_shows_the_roster_as_it_was() {
     running.end().await;
 }
 
-/// What the rows say: number, plans and the beginning of each, as of an offset.
-async fn rows_as_of(running: &Running, roster_offset: u64) -> Vec<(i64, Vec<String>, Vec<i64>)> {
-    sqlx::query_as(
-        "select number, plans, valid_from from eligibility.subscription where partition = $1 and recorded_at < $2 \
-         and (superseded_at is null or superseded_at >= $2) order by number",
-    )
-    .bind(i32::try_from(partition_of("p1", PARTITIONS)).unwrap())
-    .bind(i64::try_from(roster_offset).unwrap())
-    .fetch_all(&running.pool)
-    .await
-    .unwrap()
+/// What the log says: number, plans and the beginning of each, as of an offset of the partition of `p1`.
+fn told_by(running: &Running, roster_offset: u64) -> Vec<(u64, Vec<String>, Vec<i64>)> {
+    type Stretches = (Vec<String>, Vec<i64>);
+    let mut told: BTreeMap<(String, String), (u64, Stretches)> = BTreeMap::new();
+    let records = running.log.records(Topic::Subscriber, partition_of("p1", PARTITIONS));
+    for record in records.into_iter().filter(|one| one.position.offset < roster_offset) {
+        let Ok(envelope) = Envelope::decode(record.value) else { continue };
+        let whose = envelope.stream.trim_start_matches("subscriber/").to_owned();
+        match SubscriberRecord::decode(&envelope.kind, &envelope.payload).unwrap() {
+            SubscriberRecord::Roster(RosterEvent::SubscriptionsImported { first_number, rows }) => {
+                for (number, row) in (first_number..).zip(rows) {
+                    let from = row.valid_from.as_microsecond();
+                    let stretches = (vec![row.profile.plan.clone()], vec![from]);
+                    told.insert((row.subscriber, row.subscription), (number, stretches));
+                }
+            }
+            SubscriberRecord::Person(SubscriberEvent::SubscriptionStarted {
+                subscription,
+                number,
+                profile,
+                valid_from,
+            }) => {
+                let stretches = (vec![profile.plan.clone()], vec![valid_from.as_microsecond()]);
+                told.insert((whose, subscription), (number, stretches));
+            }
+            SubscriberRecord::Person(SubscriberEvent::PlanChanged {
+                subscription,
+                profile,
+                changed_at,
+            }) => {
+                let (_, (plans, from)) = told.get_mut(&(whose, subscription)).unwrap();
+                plans.push(profile.plan.clone());
+                from.push(changed_at.as_microsecond());
+            }
+            SubscriberRecord::Roster(_) | SubscriberRecord::Person(_) => {}
+        }
+    }
+    let mut told: Vec<_> =
+        told.into_values().map(|(number, (plans, from))| (number, plans, from)).collect();
+    told.sort();
+    told
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_pages_say_what_the_rows_say_at_every_pin_and_from_every_place() {
+async fn everybody_is_as_the_log_says_at_every_pin_and_from_every_place() {
     let running = start().await;
     for batch in 0..3 {
         let rows = (batch * 20 + 1..=batch * 20 + 20).map(|place| row(place, "free"));
@@ -151,16 +186,16 @@ async fn the_pages_say_what_the_rows_say_at_every_pin_and_from_every_place() {
     let pins = next_offset(&running).await;
     assert!(pins > 8, "the partition has only {pins} records");
     for pin in 0..=pins {
-        let rows = rows_as_of(&running, pin).await;
+        let rows = told_by(&running, pin);
         for (place, size) in [(0, 100), (0, 1), (rows.len() / 3, 7), (rows.len() / 2, 3)] {
             let after = place.checked_sub(1).and_then(|place| rows.get(place));
-            let after = after.map_or(0, |(number, _, _)| u64::try_from(*number).unwrap());
+            let after = after.map_or(0, |(number, _, _)| *number);
             let seen = everybody(&running, after, pin, size).await;
             let said = seen.iter().map(|(number, subscription, _)| {
                 let periods = &subscription.periods;
                 let plans = periods.iter().map(|period| period.plan.clone()).collect();
                 let from = periods.iter().map(|period| period.window.from.as_microsecond());
-                (i64::try_from(*number).unwrap(), plans, from.collect())
+                (*number, plans, from.collect())
             });
             assert_eq!(said.collect::<Vec<_>>(), rows[place..], "as of {pin}, {size} at a time");
         }

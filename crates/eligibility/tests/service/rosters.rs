@@ -84,7 +84,7 @@ async fn imports_at_the_same_time_number_everybody_once() {
         tokio::join!(running.import(rows[..900].to_vec()), running.import(rows[300..].to_vec()));
     assert_eq!(left.rejected + right.rejected, 0);
     let counted: (i64, i64, i64) = sqlx::query_as(
-        "select count(*), count(distinct number), count(distinct subscriber) from eligibility.subscription",
+        "select count(*), count(distinct number), count(distinct subscriber) from eligibility.holder",
     )
     .fetch_one(&running.pool)
     .await
@@ -118,7 +118,7 @@ async fn a_strict_import_takes_all_or_nothing_and_a_dry_one_nothing() {
     assert_eq!((answer.rejects[0].row, answer.rejects[0].column.as_str()), (1, "valid_from"));
     let answer = send(dry).await;
     assert_eq!((answer.imported, answer.rejected), (1, 1));
-    let count: (i64,) = sqlx::query_as("select count(*) from eligibility.subscription")
+    let count: (i64,) = sqlx::query_as("select count(*) from eligibility.holder")
         .fetch_one(&running.pool)
         .await
         .unwrap();
