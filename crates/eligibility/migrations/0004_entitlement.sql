@@ -21,9 +21,10 @@ create table entitlement_chunk (
     chunk bigint not null,
     record_offset bigint not null,
     occurred_at bigint not null,
-    -- who, ascending, and each one's place (from 1) in the reasons
-    numbers bigint[] not null,
-    reason integer[] not null,
+    -- who, ascending, as four bytes' distance from the first number, and each one's place in the reasons in two bytes;
+    -- highest byte first
+    numbers bytea not null,
+    entries bytea not null,
     -- the reasons: whole as an encoded EntitlementsDecided without columns, and what SQL shows of each
     reasons bytea not null,
     remedies jsonb not null,
@@ -31,18 +32,28 @@ create table entitlement_chunk (
 );
 -- Written once and read by key: the time to compress them costs more than their size.
 alter table entitlement_chunk alter column numbers set storage external;
-alter table entitlement_chunk alter column reason set storage external;
+alter table entitlement_chunk alter column entries set storage external;
 
 -- Plain rows for people who write SQL: one a subscription, assessment and remedy; nothing for those who get nothing.
 create view entitlement as
 select chunk.assessment,
     chunk.partition,
-    place.number,
+    member.number,
     remedy ->> 'kind' as kind,
     remedy ->> 'grant' as grant_type,
     (remedy ->> 'minor')::bigint as amount_minor,
     remedy ->> 'currency' as currency,
     remedy ->> 'payer' as payer
 from entitlement_chunk as chunk
-cross join lateral unnest(chunk.numbers, chunk.reason) as place (number, reason)
-cross join lateral jsonb_array_elements(chunk.remedies -> (place.reason - 1)) as remedy;
+-- Whole in memory once, and not for each of its bytes.
+cross join lateral (
+    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries, chunk.remedies as remedies offset 0
+) as bytes
+cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
+cross join lateral (
+    select chunk.first_number + (get_byte(bytes.numbers, 4 * place)::bigint << 24)
+            + (get_byte(bytes.numbers, 4 * place + 1) << 16) + (get_byte(bytes.numbers, 4 * place + 2) << 8)
+            + get_byte(bytes.numbers, 4 * place + 3) as number,
+        (get_byte(bytes.entries, 2 * place) << 8) + get_byte(bytes.entries, 2 * place + 1) as entry
+) as member
+cross join lateral jsonb_array_elements(bytes.remedies -> member.entry) as remedy;

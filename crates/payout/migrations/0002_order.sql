@@ -40,9 +40,10 @@ create table order_chunk (
     transfers integer not null,
     invoices integer not null,
     grants integer not null,
-    -- Who, ascending, and each one's place (from 1) in the orders.
-    numbers bigint[] not null,
-    place integer[] not null,
+    -- Who, ascending, as four bytes' distance from the first number, and each one's place in the orders in two bytes;
+    -- highest byte first.
+    numbers bytea not null,
+    entries bytea not null,
     -- The orders: whole as an encoded PayoutsOrdered without columns, and what SQL shows of each.
     orders bytea not null,
     lines jsonb not null,
@@ -50,4 +51,4 @@ create table order_chunk (
 );
 -- Written once and read by key: the time to compress them costs more than their size.
 alter table order_chunk alter column numbers set storage external;
-alter table order_chunk alter column place set storage external;
+alter table order_chunk alter column entries set storage external;

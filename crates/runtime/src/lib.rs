@@ -10,6 +10,7 @@ pub mod journal;
 pub mod lease;
 pub mod metrics;
 pub mod outbox;
+pub mod packed;
 pub mod page;
 pub mod poison;
 pub mod position;

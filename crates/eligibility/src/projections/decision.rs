@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use prost::Message as _;
-use ristoro_domain::columns::Columns;
 use ristoro_domain::decided::{Chunk, Event};
 use ristoro_domain::remedy::{Reason, Remedy};
 use ristoro_domain::time::Instant;
@@ -14,6 +13,7 @@ use ristoro_log::{Position, Topic};
 use ristoro_proto::eligibility::v1::EntitlementsDecided;
 use ristoro_proto::types::{reason_in, reason_out, totals_in, totals_out};
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::packed::{Packed, unpacked};
 use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
@@ -144,28 +144,25 @@ async fn insert_chunk(
     chunk: &Chunk,
     record: &Accepted,
 ) -> Result<(), sqlx::Error> {
-    let numbers: Vec<i64> = chunk.columns.numbers().iter().copied().map(signed).collect();
-    // Places from 1, as SQL's own unnest and jsonb places read them.
-    let place = |entry: &u32| i32::try_from(entry + 1).expect("a chunk has few reasons");
-    let reasons: Vec<i32> = chunk.columns.entries().iter().map(place).collect();
+    let packed = Packed::of(&chunk.columns);
     let dictionary = EntitlementsDecided {
         reasons: chunk.reasons.iter().map(reason_out).collect(),
         ..EntitlementsDecided::default()
     };
     sqlx::query(
         "insert into entitlement_chunk (assessment, partition, first_number, last_number, chunk, record_offset, \
-         occurred_at, numbers, reason, reasons, remedies) \
+         occurred_at, numbers, entries, reasons, remedies) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb)",
     )
     .bind(assessment)
     .bind(small(record.position.partition))
-    .bind(numbers.first().copied().unwrap_or_default())
-    .bind(numbers.last().copied().unwrap_or_default())
+    .bind(packed.first_number.unwrap_or_default())
+    .bind(packed.last_number.unwrap_or_default())
     .bind(signed(record.envelope.version))
     .bind(signed(record.position.offset))
     .bind(record.envelope.occurred_at.as_microsecond())
-    .bind(&numbers)
-    .bind(&reasons)
+    .bind(packed.numbers)
+    .bind(packed.entries)
     .bind(dictionary.encode_to_vec())
     .bind(remedies_json(&chunk.reasons))
     .execute(tx)
@@ -195,7 +192,7 @@ fn remedies_json(reasons: &[Reason]) -> String {
 }
 
 const COLUMNS: &str =
-    "assessment, partition, chunk, record_offset, occurred_at, numbers, reason, reasons";
+    "assessment, partition, chunk, record_offset, occurred_at, first_number, numbers, entries, reasons";
 
 /// Gives the chunk that holds a number, for one assessment.
 ///
@@ -286,15 +283,11 @@ fn scan_row(row: &PgRow) -> Result<ScanRow, sqlx::Error> {
 
 fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
     let partition: i32 = row.try_get("partition")?;
-    let numbers: Vec<i64> = row.try_get("numbers")?;
-    let places: Vec<i32> = row.try_get("reason")?;
     let reasons: Vec<u8> = row.try_get("reasons")?;
     let message = EntitlementsDecided::decode(reasons.as_slice()).map_err(decode_error)?;
     let reasons = message.reasons.iter().map(reason_in).collect::<Result<_, _>>();
-    let mut columns = Columns::default();
-    for (number, place) in numbers.into_iter().zip(places) {
-        columns.push(unsigned(number), place.unsigned_abs() - 1).map_err(decode_error)?;
-    }
+    let first_number: i64 = row.try_get("first_number")?;
+    let columns = unpacked(Some(first_number), row.try_get("numbers")?, row.try_get("entries")?)?;
     Ok(ChunkRow {
         assessment: row.try_get("assessment")?,
         number: unsigned(row.try_get("chunk")?),

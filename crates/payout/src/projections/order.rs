@@ -1,7 +1,6 @@
 //! Orders in chunks: one row per chunk, found by binary search where one person is asked for.
 
 use prost::Message as _;
-use ristoro_domain::columns::Columns;
 use ristoro_domain::order::{Channel, Event, Order, OrderChunk, OrderLine};
 use ristoro_domain::payout_chunk::OrderPhase;
 use ristoro_domain::time::Instant;
@@ -9,6 +8,7 @@ use ristoro_proto::payout::v1::PayoutsOrdered;
 use ristoro_proto::payout_order::order_out;
 use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::packed::{Packed, unpacked};
 use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -51,31 +51,28 @@ pub async fn insert_chunk(
     chunk: &OrderChunk,
     record: &Accepted,
 ) -> Result<(), sqlx::Error> {
-    let numbers: Vec<i64> = chunk.columns.numbers().iter().copied().map(signed).collect();
-    // Places from 1, as SQL's own unnest and jsonb places read them.
-    let place = |entry: &u32| i32::try_from(entry + 1).expect("a chunk has few orders");
-    let places: Vec<i32> = chunk.columns.entries().iter().map(place).collect();
+    let packed = Packed::of(&chunk.columns);
     let dictionary = PayoutsOrdered {
         orders: chunk.orders.iter().map(order_out).collect(),
         ..PayoutsOrdered::default()
     };
     sqlx::query(
         "insert into order_chunk (assessment, partition, chunk, first_number, last_number, record_offset, \
-         occurred_at, roster_offset, skipped, numbers, place, orders, lines, channels, transfers, \
+         occurred_at, roster_offset, skipped, numbers, entries, orders, lines, channels, transfers, \
          invoices, grants) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $15, $16, $17)",
     )
     .bind(assessment)
     .bind(small(record.position.partition))
     .bind(signed(record.envelope.version))
-    .bind(numbers.first())
-    .bind(numbers.last())
+    .bind(packed.first_number)
+    .bind(packed.last_number)
     .bind(signed(record.position.offset))
     .bind(record.envelope.occurred_at.as_microsecond())
     .bind(signed(chunk.roster_offset))
     .bind(chunk.skipped)
-    .bind(&numbers)
-    .bind(&places)
+    .bind(packed.numbers)
+    .bind(packed.entries)
     .bind(dictionary.encode_to_vec())
     .bind(lines_json(&chunk.orders))
     .bind(channels(chunk))
@@ -91,7 +88,7 @@ pub async fn insert_chunk(
     )
     .bind(assessment)
     .bind(small(record.position.partition))
-    .bind(i64::try_from(numbers.len()).expect("a chunk is small"))
+    .bind(i64::try_from(chunk.columns.len()).expect("a chunk is small"))
     .execute(tx)
     .await
     .map(|_| ())
@@ -168,7 +165,7 @@ fn lines_json(orders: &[Order]) -> String {
     format!("[{}]", orders.iter().map(list).collect::<Vec<_>>().join(","))
 }
 
-const SELECT: &str = "select chunk, roster_offset, skipped, numbers, place, orders, state, occurred_at \
+const SELECT: &str = "select chunk, roster_offset, skipped, first_number, numbers, entries, orders, state, occurred_at \
     from order_chunk join order_stream using (assessment, partition)";
 
 /// Gives chunks of a partition behind a chunk, in order.
@@ -268,18 +265,13 @@ pub async fn chunk_of(
 }
 
 fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
-    let numbers: Vec<i64> = row.try_get("numbers")?;
-    let places: Vec<i32> = row.try_get("place")?;
     let orders: Vec<u8> = row.try_get("orders")?;
     let event = Event::decode("PayoutsOrdered", &orders.into()).map_err(decode_error)?;
     let Event::PayoutsOrdered(mut chunk) = event else {
         unreachable!("the type that was asked for decodes to its own variant")
     };
-    let mut columns = Columns::default();
-    for (number, place) in numbers.into_iter().zip(places) {
-        columns.push(unsigned(number), place.unsigned_abs() - 1).map_err(decode_error)?;
-    }
-    chunk.columns = columns;
+    let first_number = row.try_get("first_number")?;
+    chunk.columns = unpacked(first_number, row.try_get("numbers")?, row.try_get("entries")?)?;
     chunk.roster_offset = unsigned(row.try_get("roster_offset")?);
     chunk.skipped = row.try_get("skipped")?;
     Ok(ChunkRow {

@@ -1,0 +1,100 @@
+//! The columns of a chunk as tables keep them: bytes that Postgres need not look into, of a fixed width so that a view
+//! can.
+//!
+//! A number is its distance from the chunk's first, in four bytes; an entry of the dictionary is two bytes, from 0; both
+//! with the highest byte first.
+
+use ristoro_domain::columns::Columns;
+
+use crate::stored::{decode_error, signed, unsigned};
+
+/// A chunk's columns, packed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Packed {
+    /// The first number; none of an empty chunk.
+    pub first_number: Option<i64>,
+    /// The last number; none of an empty chunk.
+    pub last_number: Option<i64>,
+    /// The distance of each number from the first.
+    pub numbers: Vec<u8>,
+    /// Each one's place in the dictionary.
+    pub entries: Vec<u8>,
+}
+
+impl Packed {
+    /// Packs columns.
+    ///
+    /// # Panics
+    /// Where a chunk has more than 65,536 entries or spans more than four billion numbers: it has 10,000 people at most,
+    /// and their numbers were given out one after the other.
+    #[must_use]
+    pub fn of(columns: &Columns) -> Self {
+        let numbers = columns.numbers();
+        let first = numbers.first().copied().unwrap_or_default();
+        let mut packed = Self {
+            first_number: numbers.first().copied().map(signed),
+            last_number: numbers.last().copied().map(signed),
+            numbers: Vec::with_capacity(numbers.len() * 4),
+            entries: Vec::with_capacity(numbers.len() * 2),
+        };
+        for number in numbers {
+            let distance = u32::try_from(number - first).expect("a chunk's numbers are close");
+            packed.numbers.extend(distance.to_be_bytes());
+        }
+        for entry in columns.entries() {
+            let entry = u16::try_from(*entry).expect("a chunk has few people");
+            packed.entries.extend(entry.to_be_bytes());
+        }
+        packed
+    }
+}
+
+/// Gives columns back.
+///
+/// # Errors
+/// `Decode` for bytes that `Packed` never made.
+pub fn unpacked(
+    first_number: Option<i64>,
+    numbers: &[u8],
+    entries: &[u8],
+) -> Result<Columns, sqlx::Error> {
+    let first = first_number.map_or(0, unsigned);
+    let (numbers, rest) = numbers.as_chunks::<4>();
+    let (entries, more) = entries.as_chunks::<2>();
+    if numbers.len() != entries.len() || !rest.is_empty() || !more.is_empty() {
+        return Err(sqlx::Error::Decode("the columns of a chunk differ in length".into()));
+    }
+    let mut columns = Columns::default();
+    for (distance, entry) in numbers.iter().zip(entries) {
+        let number = first + u64::from(u32::from_be_bytes(*distance));
+        columns.push(number, u32::from(u16::from_be_bytes(*entry))).map_err(decode_error)?;
+    }
+    Ok(columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_packed_comes_back() {
+        let mut columns = Columns::default();
+        assert_eq!(unpacked(None, &[], &[]).unwrap(), columns);
+        for (number, entry) in [(1 << 48 | 5, 0), (1 << 48 | 6, 300), (1 << 48 | 70_000, 1)] {
+            columns.push(number, entry).unwrap();
+        }
+        let packed = Packed::of(&columns);
+        assert_eq!(packed.numbers[4..], [0, 0, 0, 1, 0, 1, 17, 107]);
+        assert_eq!(packed.entries, [0, 0, 1, 44, 0, 1]);
+        let found = unpacked(packed.first_number, &packed.numbers, &packed.entries);
+        assert_eq!(found.unwrap(), columns);
+        assert_eq!(packed.last_number, Some(1 << 48 | 70_000));
+    }
+
+    #[test]
+    fn bytes_that_were_never_packed_are_no_columns() {
+        assert!(unpacked(Some(1), &[0; 8], &[0; 2]).is_err());
+        assert!(unpacked(Some(1), &[0; 5], &[0; 2]).is_err());
+        assert!(unpacked(Some(1), &[0; 8], &[0; 4]).is_err(), "the same number twice");
+    }
+}
