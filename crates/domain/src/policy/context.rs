@@ -21,6 +21,12 @@ pub struct Context<'a> {
     pub known_at: Option<Instant>,
     /// When appointments were missed, or cancelled at short notice.
     pub missed_appointments: &'a [Instant],
+    /// When planned work was announced.
+    pub announced_at: Option<Instant>,
+    /// When what is owed is paid.
+    pub paid_at: Option<Instant>,
+    /// The dates of invoices that were unpaid when the outage began.
+    pub unpaid_invoices: &'a [Instant],
     /// The promised start of the service, and the real one.
     pub activation: Option<Activation>,
     /// The journey that was delayed.

@@ -43,9 +43,16 @@ fn decide(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason, Refusal> {
         apply(reading, view, (rule, observed), &mut sheet)?;
     }
     caps::reduce_all(policy, view, factor(policy, view).0, &mut sheet)?;
+    sheet.settle();
     concur(policy, view, &mut sheet)?;
+    if let Some(interest) = &policy.interest {
+        interest.apply(reading, view, &mut sheet)?;
+    }
     if let Some(minimum) = &policy.minimum_payout {
         minimum.apply(policy, view, &mut sheet)?;
+    }
+    if let Some(shares) = &policy.shares {
+        shares.apply(policy, &mut sheet)?;
     }
     Ok(sheet.finish())
 }
@@ -176,7 +183,7 @@ fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Ref
         let by = if granted.policy.is_empty() { "earlier" } else { &granted.policy };
         let limit = match (mode, granted.money) {
             (Concurrence::Cumulative, _) => continue,
-            (Concurrence::Unitary, _) => i64::MAX,
+            (Concurrence::Unitary | Concurrence::SoleRemedy, _) => i64::MAX,
             // From nothing nothing is set off, in whatever currency.
             (Concurrence::SetOff, Some(_)) if owes_nothing => continue,
             (Concurrence::SetOff, Some(money)) if money.currency != policy.currency => {
@@ -189,7 +196,8 @@ fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Ref
             (Concurrence::SetOff, Some(money)) => money.minor,
             (Concurrence::SetOff, None) => 0,
         };
-        let drops_grants = mode == Concurrence::Unitary || (same_policy && granted.money.is_none());
+        let only_once = matches!(mode, Concurrence::Unitary | Concurrence::SoleRemedy);
+        let drops_grants = only_once || (same_policy && granted.money.is_none());
         if drops_grants && sheet.drop_grants() {
             let text = format!("already granted: {} by {by}", granted.kind.name());
             sheet.exclude("concurrence", &policy.source, text, "ALREADY_GRANTED");

@@ -114,19 +114,6 @@ pub enum Cover {
     Excluded,
 }
 
-/// What a policy excludes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Exclusions {
-    /// Force majeure and calamities.
-    pub force_majeure: ForceMajeure,
-    /// Planned works.
-    pub planned: Cover,
-    /// The customer's own doing.
-    pub customer: Cover,
-    /// Subscriptions whose payments are overdue.
-    pub arrears: Cover,
-}
-
 /// How an amount meets what was already granted for the same outage.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Concurrence {
@@ -136,6 +123,8 @@ pub enum Concurrence {
     SetOff,
     /// Nothing more is given.
     Unitary,
+    /// The policy's own remedy is the only one: what others give is dropped, and after theirs nothing more is given.
+    SoleRemedy,
 }
 
 impl Grade {
@@ -263,6 +252,7 @@ pub(crate) const CONCURRENCES: &[(&str, Concurrence)] = &[
     ("cumulative", Concurrence::Cumulative),
     ("set_off", Concurrence::SetOff),
     ("unitary", Concurrence::Unitary),
+    ("sole_remedy", Concurrence::SoleRemedy),
 ];
 
 /// Gives the name of a value in its table.
@@ -306,22 +296,6 @@ impl Deadline {
 
 fn bounded(value: u64) -> Option<u32> {
     u32::try_from(value).ok().filter(|value| *value <= 36_500)
-}
-
-impl Exclusions {
-    pub(crate) fn read(section: Section<'_, '_>) -> Option<Exclusions> {
-        let force_majeure = section.choice("force_majeure", FORCE_MAJEURE);
-        let planned = section.choice("planned", COVERS);
-        let customer = section.choice("customer", COVERS);
-        let arrears = section.choice("arrears", COVERS);
-        section.finish();
-        Some(Exclusions {
-            force_majeure: force_majeure?,
-            planned: planned?,
-            customer: customer?,
-            arrears: arrears?,
-        })
-    }
 }
 
 impl Rounding {

@@ -10,14 +10,17 @@ use super::condition::Condition;
 use super::conventions::Conventions;
 use super::count::{Clock, Count, Counted};
 use super::error::PolicyError;
+use super::exclusions::Exclusions;
 use super::faults::Source;
 use super::fields::{
-    COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, Exclusions, KINDS, Rounding, Trigger,
-    TriggerMode, VERSION_SELECTORS, VersionSelector,
+    COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, KINDS, Rounding, Trigger, TriggerMode,
+    VERSION_SELECTORS, VersionSelector,
 };
+use super::interest::Interest;
 use super::minimum::{Below, MinimumPayout};
 use super::reader::Section;
 use super::rule::{Multiplier, Rule};
+use super::shares::Shares;
 use super::view::Sees;
 use super::{Policy, SettledBy, Settlement};
 use crate::facts::Class;
@@ -86,6 +89,11 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
     let multiplier = top
         .optional_section("multiplier", "{ segment = \"business\", factor = \"2\" }")
         .and_then(Multiplier::read);
+    let interest = top
+        .optional_section("interest", "{ rates = \"italy\", from = \"claim\" }")
+        .and_then(Interest::read);
+    let shares =
+        top.optional_section("shares", "{ operator = 2, fund = 1 }").and_then(Shares::read);
     let minimum_payout = top
         .optional_section("minimum_payout", "{ amount = \"1.00\", below = \"forfeited\" }")
         .and_then(|section| MinimumPayout::read(section, in_currency));
@@ -100,6 +108,9 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         .section("conventions", "{ day_count = \"local_days\" }")
         .map(|section| Conventions::read(section, &needs(&rules)));
     check_rates(&top, valid_from, &rules);
+    if shares.is_some() {
+        Shares::check(&top, &rules);
+    }
     top.finish();
     let mut policy = Policy {
         id: id?,
@@ -120,7 +131,9 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         concurrence,
         settlement,
         multiplier,
+        interest,
         minimum_payout,
+        shares,
         caps,
         conditions,
         rules,
@@ -256,6 +269,8 @@ fn sees(policy: &Policy) -> Sees {
         TriggerMode::OnClaim | TriggerMode::OptIn => (false, true),
     };
     let counts = |looks: fn(&Count) -> bool| policy.rules.iter().any(|rule| looks(&rule.count));
+    let interest_from =
+        |clock: Clock| policy.interest.as_ref().is_some_and(|one| one.from == clock);
     let rates_by_report = policy.conventions.rate_version == VersionSelector::ReportDate
         && policy.rules.iter().any(|rule| rule.amount.first_day().is_some());
     Sees {
@@ -267,9 +282,11 @@ fn sees(policy: &Policy) -> Sees {
         reports: by_report
             || rates_by_report
             || Sees::by_report(policy.version_selector)
+            || interest_from(Clock::Report)
             || counts(|count| count.clock == Clock::Report),
         carried: policy.minimum_payout.as_ref().is_some_and(|one| one.below == Below::CarriedOver),
         claims: by_claim
+            || interest_from(Clock::Claim)
             || counts(|count| {
                 matches!(count.what, Counted::LateAnswerDay { .. } | Counted::RecognisedClaim)
                     || count.clock == Clock::Claim
@@ -280,6 +297,9 @@ fn sees(policy: &Policy) -> Sees {
         activation: counts(|count| count.what == Counted::LateStartDay),
         journey: counts(|count| count.what == Counted::Passenger),
         charges: any_amount(Amount::sees_charges),
-        known_day: policy.trigger.deadline.is_some() || counts(|count| count.clock == Clock::Known),
+        known_day: policy.trigger.deadline.is_some()
+            || interest_from(Clock::Known)
+            || counts(|count| count.clock == Clock::Known),
+        paid_on: policy.interest.is_some(),
     }
 }

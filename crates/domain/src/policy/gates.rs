@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::condition::Facts;
 use super::error::Refusal;
+use super::exclusions::{Notice, Planned};
 use super::fields::{
     CLASSES, Cover, Deadline, ForceMajeure, SEGMENTS, TriggerMode, VersionSelector, name_of,
 };
@@ -121,16 +122,38 @@ fn excluded(reading: &Reading<'_>, view: &View<'_>) -> Gate {
     let exclusions = reading.policy.exclusions;
     let by_cause = match reading.outage.cause {
         Cause::Fault => None,
-        Cause::Planned => (exclusions.planned == Cover::Excluded)
-            .then_some(("the outage was planned work", "PLANNED_WORK")),
+        Cause::Planned => planned(exclusions.planned, view.announced),
         Cause::Customer => (exclusions.customer == Cover::Excluded)
-            .then_some(("the customer caused the outage", "CUSTOMER_FAULT")),
+            .then(|| ("the customer caused the outage".to_owned(), "CUSTOMER_FAULT")),
         Cause::ForceMajeure => (exclusions.force_majeure == ForceMajeure::Excluded)
-            .then_some(("the outage was force majeure", "FORCE_MAJEURE")),
+            .then(|| ("the outage was force majeure".to_owned(), "FORCE_MAJEURE")),
     };
-    let in_arrears = (exclusions.arrears == Cover::Excluded && view.in_arrears)
-        .then_some(("payments are overdue", "IN_ARREARS"));
-    by_cause.or(in_arrears).map(|(text, excluded)| ("exclusions", text.to_owned(), excluded))
+    let in_arrears = || {
+        let excluded = exclusions.arrears == Cover::Excluded && view.in_arrears;
+        excluded.then(|| ("payments are overdue".to_owned(), "IN_ARREARS"))
+    };
+    let unpaid = || {
+        let days = exclusions.unpaid_invoices.filter(|_| view.unpaid)?;
+        let text = format!("an invoice of {days} days or more before the outage was unpaid");
+        Some((text, "UNPAID_INVOICE"))
+    };
+    let closed = by_cause.or_else(in_arrears).or_else(unpaid);
+    closed.map(|(text, excluded)| ("exclusions", text, excluded))
+}
+
+fn planned(planned: Planned, announced: bool) -> Option<(String, &'static str)> {
+    let text = match planned {
+        Planned::Covered => return None,
+        Planned::Excluded => "the outage was planned work".to_owned(),
+        Planned::ExcludedAfter(_) if !announced => return None,
+        Planned::ExcludedAfter(Notice::Days(days)) => {
+            format!("the outage was planned work, announced {days} days ahead or more")
+        }
+        Planned::ExcludedAfter(Notice::Hours(hours)) => {
+            format!("the outage was planned work, announced {hours} hours ahead or more")
+        }
+    };
+    Some((text, "PLANNED_WORK"))
 }
 
 fn untriggered(reading: &Reading<'_>, view: &View<'_>) -> Gate {

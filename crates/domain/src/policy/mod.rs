@@ -18,22 +18,27 @@ pub mod digest;
 mod error;
 mod evaluate;
 mod evaluator;
+mod exclusions;
 mod faults;
 mod fields;
 mod file;
 #[cfg(test)]
 mod file_tests;
 mod gates;
+mod interest;
 mod interruption;
 #[cfg(test)]
 mod laws;
 mod minimum;
 #[cfg(test)]
 mod page_tests;
+#[cfg(test)]
+mod payment_tests;
 mod reader;
 #[cfg(test)]
 mod regime_tests;
 mod rule;
+mod shares;
 mod sheet;
 mod shipped;
 mod suggest;
@@ -58,12 +63,15 @@ pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, Restor
 pub use count::{Clock, Count, Counted, Grace, HourBlock, Unit, UptimeOf, UptimePeriod};
 pub use error::{PolicyError, Refusal};
 pub use evaluator::{Evaluator, IMPACT_LIMIT, Memo, ReasonIndex};
+pub use exclusions::{Exclusions, Notice, Planned};
 pub use fields::{
-    Concurrence, Cover, Deadline, Exclusions, ForceMajeure, Grade, Rounding, RoundingPoint,
-    Trigger, TriggerMode, VersionSelector,
+    Concurrence, Cover, Deadline, ForceMajeure, Grade, Rounding, RoundingPoint, Trigger,
+    TriggerMode, VersionSelector,
 };
+pub use interest::{Interest, LegalRates};
 pub use minimum::{Below, MinimumPayout};
 pub use rule::{Fund, Multiplier, PaysIn, Rule};
+pub use shares::Shares;
 pub use shipped::{Shipped, shipped};
 
 use crate::facts::Class;
@@ -91,7 +99,9 @@ pub struct Policy {
     concurrence: BTreeMap<RemedyKind, Concurrence>,
     settlement: Option<Settlement>,
     multiplier: Option<Multiplier>,
+    interest: Option<Interest>,
     minimum_payout: Option<MinimumPayout>,
+    shares: Option<Shares>,
     caps: Vec<Cap>,
     conditions: Vec<Condition>,
     rules: Vec<Rule>,

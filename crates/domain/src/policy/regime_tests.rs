@@ -150,7 +150,7 @@ steps = [
 }
 
 /// A policy with one rule, for worked examples of its own.
-fn small(currency: &str, rule: &str) -> Policy {
+pub(super) fn small(currency: &str, rule: &str) -> Policy {
     let head = text("altroconsumo-30").split_once("[[rule]]").unwrap().0;
     let head = head.replace("currency = \"EUR\"", &format!("currency = {currency:?}"));
     let head = head.replace(
@@ -163,7 +163,7 @@ fn small(currency: &str, rule: &str) -> Policy {
 }
 
 #[track_caller]
-fn check(policy: &Policy, case: &str) {
+pub(super) fn check(policy: &Policy, case: &str) {
     let case = parse_cases(case).unwrap().remove(0);
     assert!(case.expects());
     let outcome = run(std::slice::from_ref(policy), &case);

@@ -107,6 +107,13 @@ impl Sheet {
         Ok(added)
     }
 
+    /// Ends the calculation: what follows (earlier grants, interest, payers) works on the rounded sums.
+    pub(crate) fn settle(&mut self) {
+        for sum in self.sums.values_mut() {
+            sum.exact = Exact::whole(sum.shown);
+        }
+    }
+
     /// Gives what is owed so far on each account, in minor units.
     pub(crate) fn owed(&self) -> Vec<(Account, i64)> {
         self.sums.iter().map(|(account, sum)| (*account, sum.shown)).collect()

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 
 use super::Policy;
 use super::context::{ClaimSeen, Context, Granted, Journey};
+use super::exclusions::Planned;
 use super::fields::{Cover, VersionSelector};
 use super::timeline::{Reading, Timeline};
 use crate::facts::{Class, Segment, Subscription};
@@ -37,6 +38,8 @@ pub(crate) struct Sees {
     pub charges: bool,
     /// The day on which the outage was known.
     pub known_day: bool,
+    /// The day of the payment.
+    pub paid_on: bool,
 }
 
 /// What a policy sees of a case's surroundings, in local days.
@@ -82,6 +85,12 @@ pub(crate) struct View<'a> {
     pub known_on: Option<Date>,
     /// Whether the subscription began while the outage was known, where the policy asks.
     pub joined_knowing: bool,
+    /// Whether planned work was announced in time, where the policy asks.
+    pub announced: bool,
+    /// Whether an invoice was unpaid for too long, where the policy asks.
+    pub unpaid: bool,
+    /// The local day of the payment, where the policy asks.
+    pub paid_on: Option<Date>,
     pub seen: &'a Seen,
     pub granted: &'a [Granted],
     pub carried: &'a [Granted],
@@ -111,6 +120,9 @@ impl<'a> View<'a> {
             report: report(reading, context),
             known_on: known_at.filter(|_| policy.sees.known_day).map(day),
             joined_knowing: joined_knowing(policy, subscription, known_at),
+            announced: announced(reading, context),
+            unpaid: unpaid(reading, context),
+            paid_on: context.paid_at.filter(|_| policy.sees.paid_on).map(day),
             seen,
             granted: context.granted,
             carried: if policy.sees.carried { context.carried } else { &[] },
@@ -136,6 +148,9 @@ impl<'a> View<'a> {
             report,
             known_on,
             joined_knowing,
+            announced,
+            unpaid,
+            paid_on,
             seen,
             granted,
             carried,
@@ -146,6 +161,8 @@ impl<'a> View<'a> {
             *class as u8,
             u8::from(*in_arrears),
             u8::from(*joined_knowing),
+            u8::from(*announced),
+            u8::from(*unpaid),
         ]);
         write_text(key, service);
         write_option(key, quota_bytes.map(u64::to_be_bytes));
@@ -160,6 +177,7 @@ impl<'a> View<'a> {
             }
         }
         write_option(key, known_on.map(date_bytes));
+        write_option(key, paid_on.map(date_bytes));
         seen.write_key(key);
         for list in [granted, carried] {
             write_count(key, list.len());
@@ -243,6 +261,26 @@ fn joined_knowing(policy: &Policy, subscription: &Subscription, known_at: Option
     let excluded = policy.conventions.signed_knowing == Cover::Excluded;
     let joined = subscription.periods.first().map(|period| period.window.from);
     excluded && joined.zip(known_at).is_some_and(|(joined, known)| joined > known)
+}
+
+fn announced(reading: &Reading<'_>, context: &Context<'_>) -> bool {
+    let Planned::ExcludedAfter(notice) = reading.policy.exclusions.planned else { return false };
+    let day = |instant: Instant| reading.policy.zone.to_datetime(instant).date();
+    let both = context.announced_at.zip(reading.started);
+    both.is_some_and(|(announced, started)| notice.was_kept(announced, started, day))
+}
+
+fn unpaid(reading: &Reading<'_>, context: &Context<'_>) -> bool {
+    let (exclusions, zone) = (reading.policy.exclusions, &reading.policy.zone);
+    let Some((days, started)) = exclusions.unpaid_invoices.zip(reading.started) else {
+        return false;
+    };
+    let day = |instant: Instant| zone.to_datetime(instant).date();
+    let Ok(least) = jiff::Span::new().try_days(days) else { return false };
+    let is_old = |invoice: &Instant| {
+        day(*invoice).checked_add(least).is_ok_and(|excludes_from| excludes_from <= day(started))
+    };
+    context.unpaid_invoices.iter().any(is_old)
 }
 
 impl Sees {

@@ -7,6 +7,7 @@ use super::super::error::Refusal;
 use super::super::sheet::merge;
 use super::input::ConcurrenceInput;
 use super::refused::Refused;
+use super::sole;
 use crate::money::Money;
 use crate::remedy::{Grant, Reason, Remedy, TraceLine};
 use crate::rounding::OutOfRange;
@@ -22,6 +23,7 @@ pub(super) fn combine(
             line.rule = format!("{}/{}", policy.id(), line.rule);
         }
     }
+    sole::drop_others(&mut reasons);
     match mode {
         ConcurrenceInput::Cumulative => Ok(together(reasons)),
         ConcurrenceInput::BestOf => best_of(reasons),

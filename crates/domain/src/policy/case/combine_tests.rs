@@ -97,6 +97,42 @@ fn an_estimate_can_win_and_a_tie_goes_to_the_lower_id() {
     assert_eq!(tie.trace[1].excluded, "NOT_THE_BEST");
 }
 
+/// The sole remedy drops what the others give of its kinds, whatever the mode; where it gives nothing the others stand.
+#[test]
+fn beside_a_sole_remedy_nothing_else_of_its_kind_is_given() {
+    let case = |mode: &str| parse_cases(&CASE.replace("MODE", mode)).unwrap().remove(0);
+    let text = REFUND.replace("indemnity = \"cumulative\"", "indemnity = \"sole_remedy\"");
+    let all = policies();
+    let sole = Policy::parse("refund.toml", &text).unwrap();
+    for mode in ["cumulative", "best_of", "set_off"] {
+        // agcom's indemnity of 30.00 is dropped, libero's goodwill is of another kind.
+        let policies = [all[0].clone(), sole.clone()];
+        let reason = run(&policies, &case(mode)).decision.unwrap();
+        let kinds: Vec<&str> = reason.remedies.iter().map(|one| one.kind.name()).collect();
+        assert_eq!(kinds, ["refund"], "{mode}");
+        let dropped: Vec<_> =
+            reason.trace.iter().filter(|line| line.excluded == "SOLE_REMEDY").collect();
+        // Under best_of only the best one's lines are told.
+        assert_eq!(dropped.len(), usize::from(mode != "best_of"), "{mode}");
+        let lines: i64 =
+            reason.trace.iter().filter_map(|line| line.amount).map(|one| one.minor).sum();
+        assert_eq!(lines, 27, "{mode}");
+    }
+    let with_goodwill = [all[1].clone(), sole.clone()];
+    assert_eq!(run(&with_goodwill, &case("cumulative")).decision.unwrap().remedies.len(), 2);
+    let nothing = text.replace("mailbox = \"principal\"", "other = \"principal\"");
+    let nothing = [all[0].clone(), Policy::parse("refund.toml", &nothing).unwrap()];
+    let reason = run(&nothing, &case("cumulative")).decision.unwrap();
+    assert_eq!(reason.remedies.len(), 1);
+    // What another policy granted before leaves nothing, as under unitary.
+    let granted = CASE.replace("MODE", "cumulative").replace(
+        "\"concurrence\"",
+        "\"granted\": [{\"kind\": \"indemnity\", \"amount\": \"0.01\", \"currency\": \"EUR\", \"policy\": \"p\"}], \"concurrence\"",
+    );
+    let reason = run(&[sole], &parse_cases(&granted).unwrap().remove(0)).decision.unwrap();
+    assert_eq!(reason.remedies, []);
+}
+
 #[test]
 fn no_policy_is_refused_and_one_refusal_refuses_all() {
     let text = CASE.replace("MODE", "cumulative").replace("\"2023-01-27T16:00\"", "null");

@@ -11,6 +11,8 @@ pub struct CaseInput {
     pub(super) subscription: SubscriptionInput,
     pub(super) outage: OutageInput,
     pub(super) known_at: Option<String>,
+    pub(super) announced_at: Option<String>,
+    pub(super) paid_on: Option<String>,
     #[serde(default)]
     pub(super) reports: Vec<ReportInput>,
     #[serde(default)]
@@ -150,6 +152,8 @@ pub(super) struct ChargeInput {
 #[serde(deny_unknown_fields)]
 pub(super) struct InvoiceInput {
     pub on: String,
+    #[serde(default)]
+    pub unpaid: bool,
     pub amount: String,
     pub currency: String,
 }

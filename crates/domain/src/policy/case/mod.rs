@@ -5,6 +5,7 @@ mod input;
 mod outcome;
 mod refused;
 mod resolve;
+mod sole;
 
 pub use input::CaseInput;
 pub use outcome::CaseOutcome;

@@ -15,8 +15,8 @@ use super::super::gates::CAUSES;
 use super::super::suggest::nearest;
 use super::input::{
     ActivationInput, AmountInput, AppointmentInput, CaseInput, ChargeInput, ClaimInput,
-    ConventionsInput, GrantedInput, ImpactInput, JourneyInput, OutageInput, PeriodInput,
-    SubscriptionInput,
+    ConventionsInput, GrantedInput, ImpactInput, InvoiceInput, JourneyInput, OutageInput,
+    PeriodInput, SubscriptionInput,
 };
 use super::refused::Refused;
 use crate::facts::{
@@ -42,6 +42,12 @@ pub struct Case {
     pub carried: Vec<Granted>,
     /// When it was known.
     pub known_at: Option<Instant>,
+    /// When planned work was announced.
+    pub announced_at: Option<Instant>,
+    /// When what is owed is paid.
+    pub paid_at: Option<Instant>,
+    /// The dates of unpaid invoices.
+    pub unpaid_invoices: Vec<Instant>,
     /// When appointments were missed, or cancelled at short notice.
     pub missed_appointments: Vec<Instant>,
     /// The promised start of the service, and the real one.
@@ -74,7 +80,6 @@ impl Case {
     /// `AMBIGUOUS_LOCAL_TIME`, `ABSENT_LOCAL_TIME`, `INVALID_CASE`, each naming the field.
     pub fn read(input: &CaseInput, policy: &Policy) -> Result<Case, Refused> {
         let place = Place { zone: policy.zone(), currency: policy.currency() };
-        place.check_invoices(input)?;
         let reports = input.reports.iter().map(|report| place.time("reports.at", &report.at));
         let claims = input.claims.iter().map(|claim| place.claim(claim));
         let granted = input.granted.iter().map(|one| place.granted("granted", one));
@@ -87,6 +92,9 @@ impl Case {
             granted: granted.collect::<Result<_, _>>()?,
             carried: carried.collect::<Result<_, _>>()?,
             known_at: place.optional_time("known_at", input.known_at.as_deref())?,
+            announced_at: place.optional_time("announced_at", input.announced_at.as_deref())?,
+            paid_at: place.optional_time("paid_on", input.paid_on.as_deref())?,
+            unpaid_invoices: place.unpaid_invoices(&input.invoices)?,
             missed_appointments: place.appointments(&input.appointments)?,
             activation: input.activation.as_ref().map(|one| place.activation(one)).transpose()?,
             journey: input.journey.as_ref().map(journey).transpose()?,
@@ -104,6 +112,9 @@ impl Case {
             granted: &self.granted,
             carried: &self.carried,
             known_at: self.known_at,
+            announced_at: self.announced_at,
+            paid_at: self.paid_at,
+            unpaid_invoices: &self.unpaid_invoices,
             missed_appointments: &self.missed_appointments,
             activation: self.activation,
             journey: self.journey,
@@ -145,13 +156,15 @@ impl Place<'_> {
         inputs.iter().map(read).collect()
     }
 
-    /// Invoices change no amount, only how it is settled; a slip in them is refused all the same.
-    fn check_invoices(&self, input: &CaseInput) -> Result<(), Refused> {
-        for invoice in &input.invoices {
-            self.time("invoices.on", &invoice.on)?;
+    /// Paid invoices change no amount, only how it is settled; a slip in them is refused all the same.
+    fn unpaid_invoices(&self, inputs: &[InvoiceInput]) -> Result<Vec<Instant>, Refused> {
+        let mut unpaid = Vec::new();
+        for invoice in inputs {
+            let on = self.time("invoices.on", &invoice.on)?;
             self.money("invoices", &invoice.amount, &invoice.currency)?;
+            unpaid.extend(invoice.unpaid.then_some(on));
         }
-        Ok(())
+        Ok(unpaid)
     }
 
     fn time(&self, field: &str, text: &str) -> Result<Instant, Refused> {

@@ -18,7 +18,6 @@ mod uptime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-#[cfg(test)]
 pub(crate) use clock::CLOCKS;
 pub use clock::{Clock, Grace};
 pub use hour_blocks::HourBlock;
