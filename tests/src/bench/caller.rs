@@ -1,7 +1,8 @@
 //! What a user does to settle an outage, through the public API and the program's own verbs.
 
-use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
@@ -11,9 +12,11 @@ use ristoro_proto::outage::v1 as outage;
 use ristoro_proto::outage::v1::outage_service_client::OutageServiceClient;
 use ristoro_proto::payout::v1::StopPayoutsRequest;
 use ristoro_proto::payout::v1::payout_service_client::PayoutServiceClient;
+use serde_json::Value;
 use tokio::process::Command;
 use tonic::transport::Channel;
 
+use super::cpu;
 use crate::stack::prepare::{id, window};
 use crate::stack::{Caller, Error, PEOPLE, SERVICES, Stack, binary, token};
 
@@ -22,6 +25,8 @@ const POLICY: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../crates/domain/policies/agcom-347-18.toml"
 ));
+/// How often it is looked how much memory a program holds.
+const LOOK: Duration = Duration::from_millis(50);
 /// When each cohort was back.
 const BACK: [(&str, &str); 4] = [
     ("c1", "2023-01-26T14:45:00"),
@@ -137,18 +142,47 @@ impl Users {
     }
 }
 
-/// Imports a file by the program's own verb.
+/// What the program used that somebody called the services by.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Client {
+    /// Its CPU-seconds.
+    pub cpu: f64,
+    /// The most memory that it held, in MiB, as of the last look.
+    pub peak_mebibytes: u64,
+    /// How long it ran.
+    pub wall: Duration,
+}
+
+/// Runs one of the program's own verbs; gives what it printed, and what it used.
 ///
 /// # Errors
-/// Where it fails, or refuses a row.
-pub async fn import(stack: &Stack, file: &Path) -> Result<(), Error> {
+/// Where it fails; with what it said.
+pub async fn verb(stack: &Stack, arguments: &[&str]) -> Result<(Value, Client), Error> {
     let endpoint = |name: &&str| format!("{name}={}", stack.service(name).endpoint);
     let endpoints = SERVICES.iter().map(endpoint).collect::<Vec<_>>().join(",");
     let mut command = Command::new(binary()?);
-    command.args(["subscriptions", "import", "--endpoint", &endpoints, "--output", "json"]);
-    command.arg(file).env("RISTORO_TOKEN", token(PEOPLE[0])).stdout(Stdio::null());
-    match command.status().await?.success() {
-        true => Ok(()),
-        false => Err("the roster was not imported".into()),
+    command.args(arguments).args(["--endpoint", &endpoints, "--output", "json"]);
+    command.env("RISTORO_TOKEN", token(PEOPLE[0])).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (begun, before) = (Instant::now(), cpu::of_ended_children());
+    let child = command.spawn()?;
+    let process = child.id().map(|id| ("client", id)).into_iter().collect();
+    let mut ended = pin!(child.wait_with_output());
+    let mut peak_mebibytes = 0;
+    let output = loop {
+        tokio::select! {
+            output = &mut ended => break output?,
+            () = tokio::time::sleep(LOOK) => {
+                let peaks = cpu::peaks(&process);
+                peak_mebibytes = peak_mebibytes.max(peaks.get("client").copied().unwrap_or(0));
+            }
+        }
+    };
+    let (wall, cpu) = (begun.elapsed(), cpu::of_ended_children() - before);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("`ristoro {}` failed: {said}{printed}", arguments.join(" ")).into());
     }
+    Ok((serde_json::from_str(&printed)?, Client { cpu, peak_mebibytes, wall }))
 }

@@ -38,8 +38,7 @@ const OF_SCRIPTS: [&str; 4] = [
 const OF_RISTORO: [&str; 4] = [
     "select concat_ws(' ', count(*), sum(amount_minor), \
      sum(hashtextextended(concat_ws(':', subscription, kind, amount_minor), 0)::numeric)) \
-     from eligibility.entitlement join eligibility.subscription using (number) \
-     where superseded_at is null and assessment = ",
+     from eligibility.entitlement join eligibility.holder using (number) where assessment = ",
     "select concat_ws(' ', channel, count(*), sum(amount_minor)) from payout.payout \
      where released and assessment = ",
     "select concat_ws(' ', account, sum(debit_minor), sum(credit_minor)) from payout.posting where assessment = ",

@@ -32,6 +32,16 @@ pub fn seconds(roots: &BTreeMap<&'static str, u32>) -> BTreeMap<&'static str, f6
     roots.iter().map(|(name, root)| (*name, used(root))).collect()
 }
 
+/// CPU-seconds of those of this process's children that have ended and were waited for.
+#[must_use]
+pub fn of_ended_children() -> f64 {
+    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> =
+        text.rsplit_once(')').map_or(Vec::new(), |(_, rest)| rest.split_whitespace().collect());
+    let ticks = fields.get(13..15).unwrap_or_default().iter();
+    ticks.filter_map(|field| field.parse::<u64>().ok()).sum::<u64>() as f64 / TICKS
+}
+
 /// Forgets the peaks of memory so far.
 pub fn forget_peaks(roots: &BTreeMap<&'static str, u32>) {
     for root in roots.values() {
@@ -87,5 +97,14 @@ mod tests {
         }
         assert!(seconds(&own)["own"] > before, "{count} steps took no time");
         assert!(peaks(&own)["own"] > 0);
+    }
+
+    #[test]
+    fn a_child_that_was_busy_is_counted_once_it_has_ended() {
+        let before = of_ended_children();
+        let busy = "n=0; while [ $n -lt 200000 ]; do n=$((n + 1)); done";
+        let ended = std::process::Command::new("sh").args(["-c", busy]).status();
+        assert!(ended.is_ok_and(|status| status.success()));
+        assert!(of_ended_children() > before);
     }
 }

@@ -3,7 +3,11 @@
 pub mod caller;
 pub mod compare;
 pub mod cpu;
+pub mod import;
+pub mod latency;
+pub mod meter;
 pub mod report;
 pub mod roster;
 pub mod scripts;
 pub mod settle;
+pub mod system;

@@ -1,11 +1,16 @@
 //! What was measured, leg by leg, and what it comes to: medians of the ratios of pairs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::import::Imported;
+use super::meter::Usage;
 use super::scripts::Script;
+
+/// What is compared of two legs.
+const MEASURES: [(&str, fn(&Leg) -> f64); 2] =
+    [("cpu", |leg| leg.usage.cpu_seconds()), ("wall", |leg| leg.usage.wall.as_secs_f64())];
 
 /// Who ran.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,30 +21,53 @@ pub enum Side {
     Script(Script),
 }
 
-/// One leg.
+/// What a measurement came to, in the forms in which it is printed.
+pub trait Shown {
+    /// Makes the one JSON object.
+    fn value(&self) -> Value;
+    /// Writes the lines for people.
+    fn lines(&self) -> Vec<String>;
+}
+
+/// Writes a table: the first column to the left, figures to the right.
+#[must_use]
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let header = header.iter().map(|&cell| cell.to_owned()).collect();
+    let all: Vec<&Vec<String>> = std::iter::once(&header).chain(rows).collect();
+    let width = |column: usize| {
+        let cells = all.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |row: &&Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect()
+}
+
+/// One leg of the race.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Leg {
     /// From the start to the last row.
-    pub wall: Duration,
-    /// CPU-seconds by process.
-    pub cpu: BTreeMap<&'static str, f64>,
-    /// The most memory of each process, in MiB.
-    pub peaks: BTreeMap<&'static str, u64>,
+    pub usage: Usage,
     /// From the start to the first payout that a query finds.
     pub first: Duration,
     /// The simulation before it.
     pub simulated: Duration,
     /// What came to the log, in bytes on disk.
     pub log_bytes: u64,
-    /// How long a fixed piece of work took just before.
-    pub canary: Duration,
 }
 
-/// Everything that was measured.
+/// Everything that a race came to.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Report {
+    /// How many subscriptions.
+    pub subscriptions: u64,
     /// The import of the roster.
-    pub import: Leg,
+    pub import: Imported,
     /// Pair, side and leg, in the order in which they ran.
     pub legs: Vec<(u32, Side, Leg)>,
 }
@@ -56,24 +84,17 @@ impl Side {
 }
 
 impl Leg {
-    /// CPU-seconds of all processes.
-    #[must_use]
-    pub fn cpu_seconds(&self) -> f64 {
-        self.cpu.values().sum()
-    }
-
     /// Tells of it in a line.
     #[must_use]
     pub fn line(&self, side: Side, accounts: u64) -> String {
-        let parts: Vec<String> =
-            self.cpu.iter().map(|(name, seconds)| format!("{name} {seconds:.2}")).collect();
+        let usage = &self.usage;
         let mut line = format!(
             "{}: {:.2} s, {:.2} CPU-s ({:.2} us an account): {}",
             side.name(),
-            self.wall.as_secs_f64(),
-            self.cpu_seconds(),
-            self.cpu_seconds() * 1e6 / accounts as f64,
-            parts.join(", ")
+            usage.wall.as_secs_f64(),
+            usage.cpu_seconds(),
+            usage.cpu_seconds() * 1e6 / accounts as f64,
+            usage.by_process()
         );
         if !self.first.is_zero() {
             line.push_str(&format!(
@@ -86,28 +107,20 @@ impl Leg {
             let each = self.log_bytes as f64 / accounts as f64;
             line.push_str(&format!("; {each:.1} bytes of log an account"));
         }
-        if !self.peaks.is_empty() {
-            let peaks: Vec<String> =
-                self.peaks.iter().map(|(name, mebibytes)| format!("{name} {mebibytes}")).collect();
-            line.push_str(&format!("; MiB at most: {}", peaks.join(", ")));
-        }
-        if !self.canary.is_zero() {
-            line.push_str(&format!("; canary {} ms", self.canary.as_millis()));
-        }
+        line.push_str(&format!(
+            "; MiB at most: {}; canary {} ms",
+            usage.memory(),
+            usage.canary().as_millis()
+        ));
         line
     }
 
     fn value(&self) -> Value {
-        json!({
-            "wall_seconds": self.wall.as_secs_f64(),
-            "cpu_seconds": self.cpu_seconds(),
-            "cpu_seconds_by_process": self.cpu,
-            "peak_mebibytes": self.peaks,
-            "first_payout_seconds": self.first.as_secs_f64(),
-            "simulation_seconds": self.simulated.as_secs_f64(),
-            "log_bytes": self.log_bytes,
-            "canary_seconds": self.canary.as_secs_f64(),
-        })
+        let mut value = self.usage.value();
+        value["first_payout_seconds"] = self.first.as_secs_f64().into();
+        value["simulation_seconds"] = self.simulated.as_secs_f64().into();
+        value["log_bytes"] = self.log_bytes.into();
+        value
     }
 }
 
@@ -142,20 +155,20 @@ impl Report {
         let ratio = |pair| Some(find(pair, Side::Ristoro)? / find(pair, Side::Script(script))?);
         spread((0..pairs).filter_map(ratio).collect())
     }
+}
 
-    /// Writes the closing lines.
-    #[must_use]
-    pub fn lines(&self, accounts: u64) -> Vec<String> {
+impl Shown for Report {
+    fn lines(&self) -> Vec<String> {
         let own = self.legs.iter().filter(|(_, side, _)| *side == Side::Ristoro);
-        let each = own.map(|(_, _, leg)| leg.cpu_seconds() * 1e6 / accounts as f64).collect();
+        let each = |leg: &Leg| leg.usage.cpu_seconds() * 1e6 / self.subscriptions as f64;
         let mut lines = Vec::new();
-        if let Some(Spread { median, least, most }) = spread(each) {
+        if let Some(Spread { median, least, most }) =
+            spread(own.map(|(_, _, leg)| each(leg)).collect())
+        {
             lines.push(format!("CPU an account: {median:.2} us ({least:.2} to {most:.2})"));
         }
         for script in Script::ALL {
-            let measures: [(&str, fn(&Leg) -> f64); 2] =
-                [("CPU", Leg::cpu_seconds), ("wall", |leg| leg.wall.as_secs_f64())];
-            for (name, of) in measures {
+            for (name, of) in MEASURES {
                 if let Some(Spread { median, least, most }) = self.ratios(script, of) {
                     lines.push(format!(
                         "{name} as a ratio to {}: {median:.3} ({least:.3} to {most:.3})",
@@ -167,23 +180,21 @@ impl Report {
         lines
     }
 
-    /// Makes the JSON.
-    #[must_use]
-    pub fn value(&self, subscriptions: u64) -> Value {
+    fn value(&self) -> Value {
         let spread = |found: Option<Spread>| {
             found
                 .map(|found| json!({"median": found.median, "min": found.least, "max": found.most}))
         };
         let ratio = |script: &Script| {
-            json!({
-                "script": script.name(),
-                "cpu": spread(self.ratios(*script, Leg::cpu_seconds)),
-                "wall": spread(self.ratios(*script, |leg| leg.wall.as_secs_f64())),
-            })
+            let mut ratio = json!({"script": script.name()});
+            for (name, of) in MEASURES {
+                ratio[name] = spread(self.ratios(*script, of)).into();
+            }
+            ratio
         };
         let leg = |(pair, side, leg): &(u32, Side, Leg)| json!({"pair": pair + 1, "side": side.name(), "measured": leg.value()});
         json!({
-            "subscriptions": subscriptions,
+            "subscriptions": self.subscriptions,
             "import": self.import.value(),
             "legs": self.legs.iter().map(leg).collect::<Vec<_>>(),
             "ratios": Script::ALL.iter().map(ratio).collect::<Vec<_>>(),
@@ -197,7 +208,10 @@ mod tests {
 
     #[test]
     fn ratios_are_of_legs_of_the_same_pair() {
-        let leg = |seconds| Leg { wall: Duration::from_secs(seconds), ..Leg::default() };
+        let leg = |seconds| {
+            let usage = Usage { wall: Duration::from_secs(seconds), ..Usage::default() };
+            Leg { usage, ..Leg::default() }
+        };
         let legs = vec![
             (0, Side::Ristoro, leg(1)),
             (0, Side::Script(Script::S2), leg(4)),
@@ -207,8 +221,15 @@ mod tests {
             (2, Side::Script(Script::S2), leg(1)),
         ];
         let report = Report { legs, ..Report::default() };
-        let spread = report.ratios(Script::S2, |leg| leg.wall.as_secs_f64()).unwrap();
+        let spread = report.ratios(Script::S2, |leg| leg.usage.wall.as_secs_f64()).unwrap();
         assert_eq!((spread.least, spread.median, spread.most), (0.25, 1.0, 1.5));
-        assert_eq!(report.ratios(Script::S1, Leg::cpu_seconds), None);
+        assert_eq!(report.ratios(Script::S1, |leg| leg.usage.cpu_seconds()), None);
+    }
+
+    #[test]
+    fn figures_of_a_table_stand_to_the_right() {
+        let rows =
+            [vec!["idle".to_owned(), "7".to_owned()], vec!["loaded".to_owned(), "11".to_owned()]];
+        assert_eq!(table(&["leg", "ms"], &rows), ["leg     ms", "idle     7", "loaded  11"]);
     }
 }

@@ -59,6 +59,17 @@ pub fn row(id: u64) -> Row {
     }
 }
 
+impl Row {
+    /// What its subscriber is owed for the outage, in minor units: what the scripts compute.
+    #[must_use]
+    pub fn owed_minor(&self) -> i64 {
+        let days = DOWN.iter().find(|(cohort, _)| *cohort == self.cohort).map_or(0, |down| down.1);
+        let a_day = if self.class == "free" { 100 } else { 600 };
+        let times = if self.segment == "business" { 2 } else { 1 };
+        if self.service == "pec" { 0 } else { i64::from(days) * a_day * times }
+    }
+}
+
 /// An Italian IBAN at a bank that is none, with the digits that ISO 13616 asks for.
 fn iban(id: u64) -> String {
     let account = format!("X0000000000{id:012}");
@@ -130,5 +141,8 @@ mod tests {
         assert!((3..8).contains(&share(|row| row.segment == "business")));
         assert!((1..5).contains(&share(|row| row.iban.is_some())));
         assert!(rows.iter().any(|row| row.service == "pec"));
+        assert!(rows.iter().all(|row| (row.owed_minor() == 0) == (row.service == "pec")));
+        let most = rows.iter().map(Row::owed_minor).max();
+        assert_eq!(most, Some(6 * 600 * 2), "six days at 6.00, twice for businesses");
     }
 }

@@ -6,7 +6,7 @@ use ristoro_local::{Durability, Postgres, PostgresOptions, cache_directory};
 use sqlx::{Connection as _, PgConnection};
 
 use super::roster::{DOWN, copy_text};
-use super::settle::tidy;
+use super::system::tidy;
 use crate::stack::Error;
 
 /// Settings of every server: big buffers, durable commits.

@@ -1,11 +1,14 @@
-//! `cargo xtask bench settle|...`: the measurements that need the whole system.
+//! `cargo xtask bench settle|import|query|rebuild|catch-up`: the measurements that need the whole system.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ristoro_tests::bench::import;
+use ristoro_tests::bench::report::Shown;
 use ristoro_tests::bench::scripts::Script;
 use ristoro_tests::bench::settle::{self, Race};
+use ristoro_tests::bench::system::Size;
 use ristoro_tests::stack::Error;
 
 /// Measures the whole system on this machine.
@@ -20,31 +23,40 @@ struct Bench {
 enum What {
     /// From the approval of an assessment to its last row, against scripts of SQL
     Settle(Settle),
+    /// A roster from CSV, until every service knows everybody
+    Import(System),
 }
 
+/// What every measurement is run on, and how it is told.
 #[derive(Debug, Args)]
-struct Settle {
+struct System {
     /// How many subscriptions
     #[arg(long, default_value_t = 100_000)]
     subscriptions: u64,
     /// The log
     #[arg(long, default_value = "kafka")]
     log: Log,
-    /// Pairs of legs
-    #[arg(long, default_value_t = 5)]
-    pairs: u32,
     /// Partitions of each topic
     #[arg(long, default_value_t = 8)]
     partitions: u32,
+    /// The form of the result
+    #[arg(long, default_value = "table")]
+    output: Form,
+}
+
+#[derive(Debug, Args)]
+struct Settle {
+    #[command(flatten)]
+    system: System,
+    /// Pairs of legs
+    #[arg(long, default_value_t = 5)]
+    pairs: u32,
     /// The scripts to race against
     #[arg(long, value_delimiter = ',', default_value = "s2,s3")]
     scripts: Vec<Name>,
     /// Tells of so many of Postgres's statements after each leg, the most costly first; counting them costs time
     #[arg(long, default_value_t = 0)]
     statements: u32,
-    /// The form of the result
-    #[arg(long, default_value = "table")]
-    output: Form,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -75,8 +87,7 @@ enum Form {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
-    let What::Settle(settle) = Bench::parse().what;
-    match run(settle).await {
+    match run(Bench::parse().what).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -85,26 +96,41 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(settle: Settle) -> Result<(), Error> {
-    let script = |name: &Name| match name {
-        Name::S1 => Script::S1,
-        Name::S2 => Script::S2,
-        Name::S3 => Script::S3,
-    };
-    let race = Race {
-        subscriptions: settle.subscriptions,
-        pairs: settle.pairs,
-        kafka: settle.log == Log::Kafka,
-        partitions: settle.partitions,
-        scripts: settle.scripts.iter().map(script).collect(),
-        statements: settle.statements,
-    };
-    let report = settle::run(&race, |line| eprintln!("{line}")).await?;
-    match settle.output {
-        Form::Json => println!("{}", report.value(settle.subscriptions)),
-        Form::Table => {
-            report.lines(settle.subscriptions).iter().for_each(|line| println!("{line}"));
-        }
+async fn run(what: What) -> Result<(), Error> {
+    let say = |line: &str| eprintln!("{line}");
+    match what {
+        What::Settle(asked) => asked.system.print(&settle::run(&asked.race(), say).await?),
+        What::Import(asked) => asked.print(&import::run(asked.size(), say).await?),
     }
     Ok(())
+}
+
+impl System {
+    fn size(&self) -> Size {
+        let kafka = self.log == Log::Kafka;
+        Size { subscriptions: self.subscriptions, kafka, partitions: self.partitions }
+    }
+
+    fn print(&self, report: &impl Shown) {
+        match self.output {
+            Form::Json => println!("{}", report.value()),
+            Form::Table => report.lines().iter().for_each(|line| println!("{line}")),
+        }
+    }
+}
+
+impl Settle {
+    fn race(&self) -> Race {
+        let script = |name: &Name| match name {
+            Name::S1 => Script::S1,
+            Name::S2 => Script::S2,
+            Name::S3 => Script::S3,
+        };
+        Race {
+            size: self.system.size(),
+            pairs: self.pairs,
+            scripts: self.scripts.iter().map(script).collect(),
+            statements: self.statements,
+        }
+    }
 }
