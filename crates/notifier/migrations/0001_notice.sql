@@ -1,16 +1,36 @@
 -- Who is told what, and what became of it. Offsets are those of the row's own partition of the topic named above it.
 
--- Subscriptions as they are now, from ristoro.subscriber.v1.
-create table subscription (
+-- Which subscription has which number, from ristoro.subscriber.v1: a lean row each. The rest is on its page, or where it
+-- differs.
+create table holder (
     subscriber text not null,
     subscription text not null,
     number bigint not null,
-    service text not null,
-    cohort text,
     primary key (subscriber, subscription)
 );
 
--- How a subscriber is reached now, from ristoro.subscriber.v1. Personal data.
+-- The roster's batches as they came, one row a batch, from ristoro.subscriber.v1. Personal data.
+create table roster_page (
+    first_number bigint not null,
+    -- An encoded SubscriptionsImported without payees and telephones.
+    people bytea not null,
+    primary key (first_number)
+);
+-- Packed already: the server need not try to compress it.
+alter table roster_page alter column people set storage external;
+
+-- Subscriptions that are not as their batch says, from ristoro.subscriber.v1.
+create table member_difference (
+    number bigint not null,
+    subscriber text not null,
+    subscription text not null,
+    service text not null,
+    cohort text,
+    primary key (number)
+);
+
+-- How a subscriber is reached now, where an event of the subscriber's own said so, from ristoro.subscriber.v1. Personal
+-- data.
 create table contact (
     subscriber text not null,
     email text,
@@ -117,21 +137,6 @@ create table suppressed (
     note text not null,
     primary key (subscriber)
 );
-
--- Subscriptions with how their subscribers are reached.
-create view member as
-select
-    subscription.number,
-    subscription.subscriber,
-    subscription.subscription,
-    subscription.service,
-    subscription.cohort,
-    contact.email,
-    contact.locale,
-    suppressed.subscriber is not null as suppressed
-from subscription
-left join contact on contact.subscriber = subscription.subscriber
-left join suppressed on suppressed.subscriber = subscription.subscriber;
 
 -- Plain rows for people who ask in SQL.
 create view notice as

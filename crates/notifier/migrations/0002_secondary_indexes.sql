@@ -1,5 +1,4 @@
-create unique index subscription_number on subscription (number);
-create index subscription_id on subscription (subscription);
+create index holder_by_subscription on holder (subscription);
 create index notice_chunk_first_number on notice_chunk (assessment, partition, first_number);
 create index notice_chunk_unstarted on notice_chunk (partition) where unstarted > 0;
 create index dispatch_wave_open on dispatch_wave (partition) where next_block < blocks;

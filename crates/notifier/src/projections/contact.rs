@@ -1,19 +1,23 @@
-//! Who has which subscription now, and how they are reached: `subscription` and `contact`. Personal data.
+//! Who has which subscription now, and how they are reached: `holder` and `roster_page`, and what differs from the pages
+//! in `member_difference` and `contact`. Personal data.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use futures::future::BoxFuture;
-use ristoro_domain::roster::{Contact, ImportRow, RosterEvent};
+use ristoro_domain::roster::{Contact, ImportRow, Profile, RosterEvent};
 use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
-use ristoro_runtime::stored::{signed, unsigned};
+use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-/// Folds subscriber.v1 into `subscription` and `contact`.
+use super::roster_page::{self, Pages};
+
+/// Folds subscriber.v1.
 #[derive(Debug)]
 pub struct Contacts;
 
@@ -67,7 +71,7 @@ impl Projection for Contacts {
                     if let RosterEvent::SubscriptionsImported { first_number, rows } =
                         decode(record)?
                     {
-                        import(tx, first_number, &rows).await?;
+                        import(tx, first_number, rows).await?;
                     }
                 } else if let Some(subscriber) = stream.strip_prefix("subscriber/") {
                     personal(tx, subscriber, decode(record)?).await?;
@@ -81,35 +85,25 @@ impl Projection for Contacts {
 async fn import(
     tx: &mut PgConnection,
     first_number: u64,
-    rows: &[ImportRow],
+    rows: Vec<ImportRow>,
 ) -> Result<(), sqlx::Error> {
-    let texts = |text: fn(&ImportRow) -> &String| rows.iter().map(text).collect::<Vec<_>>();
-    let numbers: Vec<i64> = (first_number..).take(rows.len()).map(signed).collect();
+    let mut holders: Vec<(&String, &String, i64)> = rows
+        .iter()
+        .zip(first_number..)
+        .map(|(row, number)| (&row.subscriber, &row.subscription, signed(number)))
+        .collect();
+    // Neighbours in the index come one after the other.
+    holders.sort_unstable();
     sqlx::query(
-        "insert into subscription (number, subscriber, subscription, service, cohort) \
-         select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[])",
+        "insert into holder (subscriber, subscription, number) \
+         select * from unnest($1::text[], $2::text[], $3::bigint[])",
     )
-    .bind(numbers)
-    .bind(texts(|row| &row.subscriber))
-    .bind(texts(|row| &row.subscription))
-    .bind(texts(|row| &row.profile.service))
-    .bind(rows.iter().map(|row| row.profile.cohort.as_ref()).collect::<Vec<_>>())
+    .bind(holders.iter().map(|(subscriber, ..)| *subscriber).collect::<Vec<_>>())
+    .bind(holders.iter().map(|(_, subscription, _)| *subscription).collect::<Vec<_>>())
+    .bind(holders.iter().map(|(.., number)| *number).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
-    // A batch may bring two subscriptions of one person: the later row says how they are reached.
-    sqlx::query(
-        "insert into contact (subscriber, email, locale) \
-         select distinct on (subscriber) subscriber, email, locale \
-         from unnest($1::text[], $2::text[], $3::text[]) with ordinality \
-         as row (subscriber, email, locale, place) order by subscriber, place desc \
-         on conflict (subscriber) do nothing",
-    )
-    .bind(texts(|row| &row.subscriber))
-    .bind(rows.iter().map(|row| row.contact.email.as_ref()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.contact.locale.as_ref()).collect::<Vec<_>>())
-    .execute(tx)
-    .await
-    .map(|_| ())
+    roster_page::insert(tx, first_number, rows).await
 }
 
 async fn personal(
@@ -118,23 +112,18 @@ async fn personal(
     event: SubscriberEvent,
 ) -> Result<(), sqlx::Error> {
     match event {
-        SubscriberEvent::SubscriptionStarted { subscription, number, profile, .. } => sqlx::query(
-            "insert into subscription (number, subscriber, subscription, service, cohort) \
-                 values ($1, $2, $3, $4, $5)",
+        SubscriberEvent::SubscriptionStarted { subscription, number, profile, .. } => {
+            start(tx, subscriber, (&subscription, number), &profile).await
+        }
+        SubscriberEvent::PlanChanged { subscription, profile, .. } => sqlx::query(
+            "insert into member_difference (number, subscriber, subscription, service, cohort) \
+             select number, subscriber, subscription, $3, $4 from holder \
+             where subscriber = $1 and subscription = $2 \
+             on conflict (number) do update set cohort = $4",
         )
-        .bind(signed(number))
         .bind(subscriber)
         .bind(&subscription)
         .bind(&profile.service)
-        .bind(&profile.cohort)
-        .execute(tx)
-        .await
-        .map(|_| ()),
-        SubscriberEvent::PlanChanged { subscription, profile, .. } => sqlx::query(
-            "update subscription set cohort = $3 where subscriber = $1 and subscription = $2",
-        )
-        .bind(subscriber)
-        .bind(&subscription)
         .bind(&profile.cohort)
         .execute(tx)
         .await
@@ -144,6 +133,33 @@ async fn personal(
         | SubscriberEvent::PayeeSet { .. }
         | SubscriberEvent::TroubleReported { .. } => Ok(()),
     }
+}
+
+/// Keeps a subscription that has a number which was set aside for it.
+async fn start(
+    tx: &mut PgConnection,
+    subscriber: &str,
+    (subscription, number): (&str, u64),
+    profile: &Profile,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("insert into holder (subscriber, subscription, number) values ($1, $2, $3)")
+        .bind(subscriber)
+        .bind(subscription)
+        .bind(signed(number))
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "insert into member_difference (number, subscriber, subscription, service, cohort) \
+         values ($1, $2, $3, $4, $5)",
+    )
+    .bind(signed(number))
+    .bind(subscriber)
+    .bind(subscription)
+    .bind(&profile.service)
+    .bind(&profile.cohort)
+    .execute(tx)
+    .await
+    .map(|_| ())
 }
 
 async fn set_contact(
@@ -166,41 +182,134 @@ async fn set_contact(
 /// Gives those of the numbers that are known, by number.
 ///
 /// # Errors
-/// The database's.
+/// The database's, and `Decode` for a page that no version of this program wrote.
 pub async fn members(
     connection: &mut PgConnection,
     numbers: &[u64],
 ) -> Result<BTreeMap<u64, Member>, sqlx::Error> {
-    let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();
+    let mut pages = Pages::default();
+    let mut members = differing(connection, numbers).await?;
+    for number in numbers {
+        if let Entry::Vacant(vacant) = members.entry(*number)
+            && let Some(page) = pages.page(connection, *number).await?
+            && let Some(row) = page.row(*number).map_err(decode_error)?
+        {
+            vacant.insert(Member {
+                number: *number,
+                subscriber: row.subscriber,
+                subscription: row.subscription,
+                service: row.profile.service.clone(),
+                cohort: row.profile.cohort.clone(),
+                email: None,
+                locale: None,
+                suppressed: false,
+            });
+        }
+    }
+    reach(connection, &mut pages, &mut members).await?;
+    Ok(members)
+}
+
+/// Gives those of the numbers that are not as their batch says, without how they are reached.
+async fn differing(
+    connection: &mut PgConnection,
+    numbers: &[u64],
+) -> Result<BTreeMap<u64, Member>, sqlx::Error> {
     let rows = sqlx::query(
-        "select number, subscriber, subscription, service, cohort, email, locale, suppressed \
-         from member where number = any($1)",
+        "select number, subscriber, subscription, service, cohort from member_difference \
+         where number = any($1)",
     )
-    .bind(numbers)
+    .bind(numbers.iter().copied().map(signed).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
-    rows.iter().map(|row| member(row).map(|found| (found.number, found))).collect()
+    let member = |row: &PgRow| {
+        let number = unsigned(row.try_get("number")?);
+        let member = Member {
+            number,
+            subscriber: row.try_get("subscriber")?,
+            subscription: row.try_get("subscription")?,
+            service: row.try_get("service")?,
+            cohort: row.try_get("cohort")?,
+            email: None,
+            locale: None,
+            suppressed: false,
+        };
+        Ok((number, member))
+    };
+    rows.iter().map(member).collect()
+}
+
+/// Adds how members are reached.
+async fn reach(
+    connection: &mut PgConnection,
+    pages: &mut Pages,
+    members: &mut BTreeMap<u64, Member>,
+) -> Result<(), sqlx::Error> {
+    let rows = sqlx::query(
+        "select own.number, contact.subscriber is not null as is_set, contact.email, contact.locale, \
+         suppressed.subscriber is not null as is_suppressed, \
+         array(select holder.number from holder where holder.subscriber = own.subscriber) as numbers \
+         from unnest($1::bigint[], $2::text[]) as own (number, subscriber) \
+         left join contact on contact.subscriber = own.subscriber \
+         left join suppressed on suppressed.subscriber = own.subscriber order by own.number",
+    )
+    .bind(members.keys().copied().map(signed).collect::<Vec<_>>())
+    .bind(members.values().map(|member| member.subscriber.as_str()).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &rows {
+        let number = unsigned(row.try_get("number")?);
+        let Some(member) = members.get_mut(&number) else { continue };
+        let contact = if row.try_get("is_set")? {
+            let (email, locale) = (row.try_get("email")?, row.try_get("locale")?);
+            Contact { email, locale, phone: None }
+        } else {
+            let numbers: Vec<i64> = row.try_get("numbers")?;
+            first_contact(connection, pages, numbers.into_iter().map(unsigned).collect()).await?
+        };
+        member.suppressed = row.try_get("is_suppressed")?;
+        member.email = contact.email.filter(|_| !member.suppressed);
+        member.locale = contact.locale;
+    }
+    Ok(())
+}
+
+/// Gives how a subscriber with these numbers is reached as the first batch says, and in it the last row: later batches
+/// bring a known person further subscriptions, and nothing else.
+async fn first_contact(
+    connection: &mut PgConnection,
+    pages: &mut Pages,
+    numbers: BTreeSet<u64>,
+) -> Result<Contact, sqlx::Error> {
+    for number in &numbers {
+        // A number that was set aside lies on no page.
+        let Some(page) = pages.page(connection, *number).await? else { continue };
+        let last = numbers.range(..=page.last_number()).next_back().unwrap_or(number);
+        let row = page.row(*last).map_err(decode_error)?;
+        return Ok(row.map(|row| row.contact).unwrap_or_default());
+    }
+    Ok(Contact::default())
 }
 
 /// Finds the subscriptions with the provider's id, of one subscriber or of any, in number order.
 ///
 /// # Errors
-/// The database's.
+/// The database's, and `Decode` for a page that no version of this program wrote.
 pub async fn find(
     connection: &mut PgConnection,
     subscription: &str,
     subscriber: Option<&str>,
 ) -> Result<Vec<Member>, sqlx::Error> {
-    let rows = sqlx::query(
-        "select number, subscriber, subscription, service, cohort, email, locale, suppressed \
-         from member where subscription = $1 and ($2::text is null or subscriber = $2) \
+    let numbers: Vec<i64> = sqlx::query_scalar(
+        "select number from holder where subscription = $1 and ($2::text is null or subscriber = $2) \
          order by number limit 3",
     )
     .bind(subscription)
     .bind(subscriber)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    rows.iter().map(member).collect()
+    let numbers: Vec<u64> = numbers.into_iter().map(unsigned).collect();
+    Ok(members(connection, &numbers).await?.into_values().collect())
 }
 
 /// Tells whether somebody has this id.
@@ -211,24 +320,9 @@ pub async fn is_known(
     connection: &mut PgConnection,
     subscriber: &str,
 ) -> Result<bool, sqlx::Error> {
-    let row = sqlx::query("select exists (select from contact where subscriber = $1) as known")
+    let row = sqlx::query("select exists (select from holder where subscriber = $1) as known")
         .bind(subscriber)
         .fetch_one(connection)
         .await?;
     row.try_get("known")
-}
-
-fn member(row: &PgRow) -> Result<Member, sqlx::Error> {
-    let suppressed: bool = row.try_get("suppressed")?;
-    let email: Option<String> = row.try_get("email")?;
-    Ok(Member {
-        number: unsigned(row.try_get("number")?),
-        subscriber: row.try_get("subscriber")?,
-        subscription: row.try_get("subscription")?,
-        service: row.try_get("service")?,
-        cohort: row.try_get("cohort")?,
-        email: email.filter(|_| !suppressed),
-        locale: row.try_get("locale")?,
-        suppressed,
-    })
 }

@@ -7,5 +7,6 @@ pub mod notice_row;
 pub mod outage_event;
 pub mod payout_switch;
 pub mod retry;
+mod roster_page;
 pub mod suppressed;
 pub mod wave;

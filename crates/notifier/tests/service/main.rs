@@ -6,6 +6,7 @@ mod failures;
 mod fairness;
 mod owners;
 mod proxy;
+mod roster;
 mod support;
 mod times;
 mod waves;

@@ -14,7 +14,7 @@ use ristoro_domain::settlement::Event as Settlement;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_domain::totals::Totals;
 use ristoro_log::memory::MemoryLog;
-use ristoro_log::{Cause, Envelope, NewRecord, Topic};
+use ristoro_log::{Cause, Envelope, NewRecord, Position, Topic};
 use ristoro_proto::wire::Wire;
 use uuid::Uuid;
 
@@ -88,7 +88,13 @@ impl World {
         Self { log: MemoryLog::new(Uuid::new_v4(), 2), heads: Mutex::default() }
     }
 
-    pub fn append<E: Wire>(&self, topic: Topic, partition: u32, stream: &str, event: &E) {
+    pub fn append<E: Wire>(
+        &self,
+        topic: Topic,
+        partition: u32,
+        stream: &str,
+        event: &E,
+    ) -> Position {
         let mut heads = self.heads.lock().unwrap();
         let (version, previous) = heads.get(stream).copied().unwrap_or((0, Uuid::nil()));
         let event_id = Uuid::new_v4();
@@ -106,7 +112,8 @@ impl World {
             payload: event.encode(),
         };
         heads.insert(stream.to_owned(), (version + 1, event_id));
-        self.log.append_now(&[NewRecord { topic, partition, envelope }]).unwrap();
+        let offsets = self.log.append_now(&[NewRecord { topic, partition, envelope }]).unwrap();
+        Position { topic, partition, offset: offsets[0] }
     }
 
     pub fn import(&self, rows: Vec<ImportRow>) {
