@@ -16,7 +16,7 @@ use crate::subscriber::{
 use crate::types::bad;
 use crate::wire::{Wire, WireError, decode_message};
 
-const IMPORTED: &str = "SubscriptionsImported";
+pub(crate) const IMPORTED: &str = "SubscriptionsImported";
 const RESERVED: &str = "NumbersReserved";
 
 /// How a period that still runs is written.
@@ -107,7 +107,8 @@ fn imported_out(first_number: u64, rows: &[ImportRow]) -> out::SubscriptionsImpo
     message
 }
 
-fn imported_in(message: out::SubscriptionsImported) -> Result<RosterEvent, WireError> {
+/// Checks that all columns have the same length.
+pub(crate) fn check_columns(message: &out::SubscriptionsImported) -> Result<(), WireError> {
     let count = message.subscriptions.len();
     let columns = [
         ("subscribers", message.subscribers.len()),
@@ -117,20 +118,23 @@ fn imported_in(message: out::SubscriptionsImported) -> Result<RosterEvent, WireE
         ("contacts", message.contacts.len()),
         ("payees", message.payees.len()),
     ];
-    if let Some((field, length)) = columns.into_iter().find(|(_, length)| *length != count) {
-        return Err(bad(
-            IMPORTED,
-            field,
-            format!("has {length} entries for {count} subscriptions"),
-        ));
+    match columns.into_iter().find(|(_, length)| *length != count) {
+        Some((field, length)) => {
+            Err(bad(IMPORTED, field, format!("has {length} entries for {count} subscriptions")))
+        }
+        None => Ok(()),
     }
+}
+
+fn imported_in(message: out::SubscriptionsImported) -> Result<RosterEvent, WireError> {
+    check_columns(&message)?;
     let profiles = message
         .profiles
         .into_iter()
         .map(|profile| profile_in(profile, IMPORTED).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
     let second = |value, field| Instant::from_second(value).map_err(|e| bad(IMPORTED, field, e));
-    let mut rows = Vec::with_capacity(count);
+    let mut rows = Vec::with_capacity(message.subscriptions.len());
     let people = message.subscribers.into_iter().zip(message.contacts).zip(message.payees);
     let ids = message.subscriptions.into_iter().zip(people);
     for (place, (subscription, ((subscriber, contact), payee))) in ids.enumerate() {

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 use ristoro_domain::roster::{ImportRow, Profile, RosterEvent};
 use ristoro_domain::time::Instant;
 
 use crate::eligibility::v1::SubscriptionsImported;
-use crate::roster::OPEN_S;
+use crate::roster::{IMPORTED, OPEN_S, check_columns};
 use crate::subscriber::{contact_in, payee_in, profile_in};
 use crate::types::bad;
 use crate::wire::{Wire, WireError, decode_message};
@@ -50,20 +51,67 @@ pub fn page_out(first_number: u64, rows: &[ImportRow], personal: Personal) -> Ve
     columns.encode_to_vec()
 }
 
-/// Packs the rows of a batch in two parts: what a policy sees, and who it is. Both parts one after the other are the
-/// whole page.
-#[must_use]
-pub fn page_parts(first_number: u64, rows: &[ImportRow]) -> (Vec<u8>, Vec<u8>) {
-    let whole = page_out(first_number, rows, Personal::Both);
-    let decoded = SubscriptionsImported::decode(whole.as_slice());
-    let mut seen = decoded.expect("what was just encoded decodes");
-    let who = SubscriptionsImported {
-        subscribers: std::mem::take(&mut seen.subscribers),
-        contacts: std::mem::take(&mut seen.contacts),
-        payees: std::mem::take(&mut seen.payees),
-        ..SubscriptionsImported::default()
-    };
-    (seen.encode_to_vec(), who.encode_to_vec())
+/// A batch as its event has it, for tables that keep it as a page and need no row of it apart.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ImportedBatch(SubscriptionsImported);
+
+impl Wire for ImportedBatch {
+    fn kind(&self) -> &'static str {
+        IMPORTED
+    }
+
+    fn encode(&self) -> Bytes {
+        self.0.encode_to_vec().into()
+    }
+
+    fn decode(kind: &str, payload: &Bytes) -> Result<Self, WireError> {
+        if kind != IMPORTED {
+            return Err(WireError::UnknownKind { kind: kind.to_owned() });
+        }
+        let message: SubscriptionsImported = decode_message(kind, payload)?;
+        check_columns(&message)?;
+        Ok(Self(message))
+    }
+}
+
+impl ImportedBatch {
+    /// Says whether an event is such a batch.
+    #[must_use]
+    pub fn is_kind(kind: &str) -> bool {
+        kind == IMPORTED
+    }
+
+    /// Gives the number of its first subscription; the others follow by one.
+    #[must_use]
+    pub fn first_number(&self) -> u64 {
+        self.0.first_number
+    }
+
+    /// Gives how many subscriptions it brings.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.subscriptions.len() as u64
+    }
+
+    /// Gives (subscriber, subscription, number) of each, in the order of the numbers.
+    pub fn holders(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        let pairs = self.0.subscribers.iter().zip(&self.0.subscriptions).zip(self.0.first_number..);
+        pairs.map(|((subscriber, subscription), number)| {
+            (subscriber.as_str(), subscription.as_str(), number)
+        })
+    }
+
+    /// Packs it in two parts: what a policy sees, and who it is. Both parts one after the other are the whole page.
+    #[must_use]
+    pub fn parts(mut self) -> (Vec<u8>, Vec<u8>) {
+        let who = SubscriptionsImported {
+            subscribers: std::mem::take(&mut self.0.subscribers),
+            contacts: std::mem::take(&mut self.0.contacts),
+            payees: std::mem::take(&mut self.0.payees),
+            ..SubscriptionsImported::default()
+        };
+        (self.0.encode_to_vec(), who.encode_to_vec())
+    }
 }
 
 impl RosterPage {
@@ -73,7 +121,7 @@ impl RosterPage {
     /// For bytes that no version of this program wrote.
     pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
         let mut columns: SubscriptionsImported =
-            decode_message(PAGE, &bytes::Bytes::copy_from_slice(bytes))?;
+            decode_message(PAGE, &Bytes::copy_from_slice(bytes))?;
         let profiles = std::mem::take(&mut columns.profiles).into_iter();
         let profiles = profiles.map(|profile| profile_in(profile, PAGE).map(Arc::new));
         Ok(Self { profiles: profiles.collect::<Result<_, _>>()?, columns })
@@ -174,7 +222,11 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_page_are_the_page() {
-        let (seen, who) = page_parts(7, &rows());
+        let event = RosterEvent::SubscriptionsImported { first_number: 7, rows: rows() };
+        let batch = ImportedBatch::decode(event.kind(), &event.encode()).unwrap();
+        assert_eq!((batch.first_number(), batch.count()), (7, 3));
+        assert_eq!(batch.holders().last(), Some(("p3", "s3", 9)));
+        let (seen, who) = batch.parts();
         let page = RosterPage::read(&[seen, who].concat()).unwrap();
         assert_eq!(page, RosterPage::read(&page_out(7, &rows(), Personal::Both)).unwrap());
     }

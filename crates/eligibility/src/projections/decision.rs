@@ -191,8 +191,7 @@ fn remedies_json(reasons: &[Reason]) -> String {
     format!("[{}]", reasons.iter().map(list).collect::<Vec<_>>().join(","))
 }
 
-const COLUMNS: &str =
-    "assessment, partition, chunk, record_offset, occurred_at, first_number, numbers, entries, reasons";
+const COLUMNS: &str = "assessment, partition, chunk, record_offset, occurred_at, first_number, numbers, entries, reasons";
 
 /// Gives the chunk that holds a number, for one assessment.
 ///

@@ -2,9 +2,10 @@
 //! `roster`.
 
 use futures::future::BoxFuture;
-use ristoro_domain::roster::RosterEvent;
+use ristoro_domain::roster::{Holder, RosterEvent};
 use ristoro_domain::subscriber::{Holding, SubscriberEvent};
 use ristoro_log::Topic;
+use ristoro_proto::roster_page::ImportedBatch;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{signed, small};
@@ -33,7 +34,7 @@ impl Projection for Roster {
         Box::pin(async move {
             for record in records {
                 if record.envelope.stream.starts_with("roster/") {
-                    roster(tx, record, &decode(record)?).await?;
+                    roster(tx, record).await?;
                 } else if let Some(id) = record.envelope.stream.strip_prefix("subscriber/") {
                     personal(tx, record, id, decode(record)?).await?;
                 }
@@ -43,53 +44,57 @@ impl Projection for Roster {
     }
 }
 
-async fn roster(
-    tx: &mut PgConnection,
-    record: &Accepted,
-    event: &RosterEvent,
-) -> Result<(), sqlx::Error> {
-    let count = match event {
-        RosterEvent::SubscriptionsImported { first_number, rows } => {
-            let recorded_at = signed(record.position.offset);
-            roster_page::insert(tx, recorded_at, *first_number, rows).await?;
-            let numbered = rows.iter().zip(*first_number..);
-            insert_holders(
-                tx,
-                numbered.map(|(row, number)| (&row.subscriber, &row.subscription, number)),
-            )
-            .await?;
-            rows.len()
+async fn roster(tx: &mut PgConnection, record: &Accepted) -> Result<(), FoldError> {
+    let count = match ImportedBatch::is_kind(&record.envelope.kind) {
+        true => {
+            let batch: ImportedBatch = decode(record)?;
+            insert_holders(tx, batch.holders()).await?;
+            let count = batch.count();
+            roster_page::insert(tx, signed(record.position.offset), batch).await?;
+            count
         }
-        RosterEvent::NumbersReserved { first_number, holders } => {
-            for (number, holder) in (*first_number..).zip(holders) {
-                sqlx::query(
-                    "insert into reserved_number (subscriber, subscription, number) values ($1, $2, $3) \
-                     on conflict do nothing",
-                )
-                .bind(&holder.subscriber)
-                .bind(&holder.subscription)
-                .bind(signed(number))
-                .execute(&mut *tx)
-                .await?;
+        false => match decode(record)? {
+            RosterEvent::NumbersReserved { first_number, holders } => {
+                reserve(tx, first_number, &holders).await?;
+                holders.len() as u64
             }
-            holders.len()
-        }
+            RosterEvent::SubscriptionsImported { .. } => 0,
+        },
     };
     sqlx::query(
         "insert into roster (partition, count) values ($1, $2) \
          on conflict (partition) do update set count = roster.count + $2",
     )
     .bind(small(record.position.partition))
-    .bind(i64::try_from(count).expect("a batch is small"))
+    .bind(signed(count))
     .execute(tx)
-    .await
-    .map(|_| ())
+    .await?;
+    Ok(())
+}
+
+async fn reserve(
+    tx: &mut PgConnection,
+    first_number: u64,
+    holders: &[Holder],
+) -> Result<(), sqlx::Error> {
+    for (number, holder) in (first_number..).zip(holders) {
+        sqlx::query(
+            "insert into reserved_number (subscriber, subscription, number) values ($1, $2, $3) \
+             on conflict do nothing",
+        )
+        .bind(&holder.subscriber)
+        .bind(&holder.subscription)
+        .bind(signed(number))
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Keeps the numbers of subscriptions, in the order of the key.
 async fn insert_holders(
     tx: &mut PgConnection,
-    holders: impl Iterator<Item = (&String, &String, u64)>,
+    holders: impl Iterator<Item = (&str, &str, u64)>,
 ) -> Result<(), sqlx::Error> {
     let mut holders: Vec<_> = holders.collect();
     holders.sort_unstable();
@@ -117,8 +122,8 @@ async fn personal(
         SubscriberEvent::SubscriptionStarted { subscription, number, profile, valid_from } => {
             let holding = Holding::begin(number, profile, valid_from, None);
             holding::insert(tx, recorded_at, subscriber, &subscription, &holding).await?;
-            let subscriber = subscriber.to_owned();
-            insert_holders(tx, std::iter::once((&subscriber, &subscription, number))).await?;
+            let holder = (subscriber, subscription.as_str(), number);
+            insert_holders(tx, std::iter::once(holder)).await?;
         }
         SubscriberEvent::PlanChanged { subscription, profile, changed_at } => {
             let mut state = current(tx, record, subscriber, &subscription).await?;

@@ -1,7 +1,7 @@
 //! The roster's batches as pages: whole as they came, and found by number.
 
 use ristoro_domain::roster::ImportRow;
-use ristoro_proto::roster_page::{RosterPage, page_parts};
+use ristoro_proto::roster_page::{ImportedBatch, RosterPage};
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -44,15 +44,15 @@ impl Pages {
 pub(super) async fn insert(
     tx: &mut PgConnection,
     recorded_at: i64,
-    first_number: u64,
-    rows: &[ImportRow],
+    batch: ImportedBatch,
 ) -> Result<(), sqlx::Error> {
-    let (people, who) = page_parts(first_number, rows);
+    let (first, count) = (batch.first_number(), batch.count());
+    let (people, who) = batch.parts();
     sqlx::query(
         "insert into roster_page (first_number, last_number, recorded_at, people, who) values ($1, $2, $3, $4, $5)",
     )
-    .bind(signed(first_number))
-    .bind(signed(first_number + rows.len() as u64 - 1))
+    .bind(signed(first))
+    .bind(signed((first + count).saturating_sub(1)))
     .bind(recorded_at)
     .bind(people)
     .bind(who)

@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use ristoro_domain::roster::check::RowFault;
-use ristoro_domain::roster::{Holder, ImportRow, Roster, RosterCommand, RosterRejection};
+use ristoro_domain::roster::{
+    Holder, ImportRow, MAXIMUM_BATCH, Roster, RosterCommand, RosterRejection,
+};
 use ristoro_domain::subscriber::Ask;
 use ristoro_log::position::partition_of;
 use ristoro_log::{Position, Topic};
@@ -22,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 use uuid::Uuid;
 
+use super::batches::batches;
 use super::personal::{Subscribers, WAIT};
 use super::roster_refused;
 pub use super::rows::PlacedRow;
@@ -29,8 +32,6 @@ use super::rows::{Fate, Further, plan};
 use crate::projections::holding::{Recorded, people, reserved};
 use crate::projections::roster;
 
-/// Rows of one batch event: far below the log's limit on a record.
-const BATCH: usize = 500;
 /// How often a partition's rows are planned again because others were added meanwhile.
 const ATTEMPTS: usize = 50;
 /// How long a partition's rows wait before they look at the table again.
@@ -215,16 +216,22 @@ impl PartitionImport<'_> {
         self.ask(asks).await
     }
 
-    /// Adds new people's rows in batches.
+    /// Adds new people's rows in batches; the tables need not show one before the next.
     async fn add(&mut self, count: &mut u64, rows: &[ImportRow]) -> Result<(), Failure> {
-        for batch in rows.chunks(BATCH) {
+        let mut last = Vec::new();
+        for batch in batches(rows) {
             let id = batch_request(self.request, batch);
             let (partition, rows) = (self.partition, batch.to_vec());
             let command = RosterCommand::Import { partition, after_count: *count, rows };
-            self.execute(&id, &command).await?;
+            last = self.execute(&id, &command).await?;
             *count += batch.len() as u64;
         }
-        Ok(())
+        self.shown(&last).await
+    }
+
+    /// Waits until the tables show what was recorded last.
+    async fn shown(&self, last: &[Position]) -> Result<(), Failure> {
+        Ok(self.subscribers.views.wait(last, WAIT).await?)
     }
 
     /// Sets numbers aside for further subscriptions of known people, and says how to begin those.
@@ -246,12 +253,13 @@ impl PartitionImport<'_> {
             .filter(|key| !held.contains_key(key))
             .map(|(subscriber, subscription)| Holder { subscriber, subscription })
             .collect();
-        for batch in holders.chunks(BATCH) {
+        for batch in holders.chunks(MAXIMUM_BATCH) {
             let names = batch.iter().map(|holder| (&holder.subscriber, &holder.subscription));
             let id = derived(self.request, &digest("reserved", names));
             let (partition, holders) = (self.partition, batch.to_vec());
             let command = RosterCommand::Reserve { partition, after_count: *count, holders };
-            self.execute(&id, &command).await?;
+            let last = self.execute(&id, &command).await?;
+            self.shown(&last).await?;
             *count += batch.len() as u64;
         }
         let held = self.reserved(&owners).await?;
@@ -304,15 +312,14 @@ impl PartitionImport<'_> {
         &mut self,
         request: &CommandRequest,
         command: &RosterCommand,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Position>, Failure> {
         let (commands, partition) = (&self.subscribers.commands, self.partition);
         let stream =
             StreamRef::numbered(Topic::Subscriber, format!("roster/{partition}"), partition);
         match commands.execute::<Roster>(&stream, request, command).await {
             Ok(done) => {
-                self.subscribers.views.wait(&done.token, WAIT).await?;
-                self.done.see(done.token);
-                Ok(())
+                self.done.see(done.token.iter().copied());
+                Ok(done.token)
             }
             Err(CommandError::Rejected(RosterRejection::RosterMoved { count, .. })) => {
                 Err(Failure::Moved { count })

@@ -1,5 +1,6 @@
 //! How rows come to the roster: what is new goes in batches, what is known becomes personal events.
 
+mod batches;
 pub mod import;
 pub mod personal;
 pub mod rows;

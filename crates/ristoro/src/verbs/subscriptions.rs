@@ -1,8 +1,11 @@
 //! `ristoro subscriptions`: generated rosters, and imports of CSV files.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -15,13 +18,20 @@ use ristoro_proto::subscriber::{class_out, contact_out, fee_period_out, payee_ou
 use ristoro_proto::types::timestamp;
 use ristoro_runtime::edge::money_message;
 use serde_json::{Value, json};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Answer;
 use crate::client::{Caller, Connection, Service};
 use crate::output::{Output, print_one};
+use crate::progress::Progress;
 
 /// Rows of one message.
 const ROWS_A_MESSAGE: usize = 500;
+/// Messages that are read ahead of the service.
+const MESSAGES_AHEAD: usize = 16;
+/// How often it is told how much was read.
+const TELL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Works on rosters.
 #[derive(Debug, Args)]
@@ -106,7 +116,7 @@ impl Subscriptions {
     }
 }
 
-/// Sends a file's rows.
+/// Sends a file's rows, while it is read.
 pub async fn import(
     caller: &Caller,
     input: &Path,
@@ -114,35 +124,95 @@ pub async fn import(
     strict: bool,
     request_id: String,
 ) -> Result<Report> {
-    let file = File::open(input).with_context(|| format!("{} cannot be read", input.display()))?;
-    let rows = csv::read(BufReader::new(file), zone(zone_name)?)
-        .with_context(|| format!("{}", input.display()))?;
-    let (mut messages, mut unreadable) = (Vec::new(), Vec::new());
-    let mut batch = Vec::new();
-    for row in rows {
-        match row {
-            Ok(row) => batch.push(message(&row)),
-            Err(error) => unreadable.push((error.line, error.column.to_owned(), error.reason)),
-        }
-        if batch.len() == ROWS_A_MESSAGE {
-            messages.push(std::mem::take(&mut batch));
-        }
-    }
-    messages.push(batch);
-    if strict && !unreadable.is_empty() {
-        messages.clear();
-        messages.push(Vec::new());
-    }
+    let shown = input.display().to_string();
+    let open = || {
+        let file = File::open(input).with_context(|| format!("{shown} cannot be read"))?;
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
+        let counted = Counted { file, read: Arc::new(AtomicU64::new(0)) };
+        let read = Arc::clone(&counted.read);
+        let rows = csv::read(BufReader::new(counted), zone(zone_name)?);
+        Ok::<_, anyhow::Error>((rows.with_context(|| shown.clone())?, read, size))
+    };
+    // Where one bad row refuses all, none is sent before all are read.
+    let refused = match strict {
+        true => open()?.0.filter_map(Result::err).map(unreadable).collect(),
+        false => Vec::new(),
+    };
+    let (rows, read, size) = open()?;
+    let (sender, receiver) = tokio::sync::mpsc::channel(MESSAGES_AHEAD);
+    let nothing = !refused.is_empty();
+    let reader = tokio::task::spawn_blocking(move || match nothing {
+        true => refused,
+        false => send(rows, &sender),
+    });
     let request = move |rows| api::ImportSubscriptionsRequest {
         request_id: request_id.clone(),
         validate_only: false,
         strict,
         rows,
     };
-    let stream = tokio_stream::iter(messages.into_iter().map(request));
+    // The first message says what is asked, even where no row follows.
+    let messages = std::iter::once(request(Vec::new()));
+    let stream =
+        tokio_stream::iter(messages).chain(ReceiverStream::new(receiver).map(request.clone()));
     let mut client = SubscriptionServiceClient::new(caller.channel(Service::Eligibility)?);
-    let answer = client.import_subscriptions(caller.request(stream)).await?.into_inner();
-    Ok(Report { answer, unreadable })
+    let progress = Progress::new(format!("{shown}, bytes"));
+    let call = client.import_subscriptions(caller.request(stream));
+    let answer = watched(call, || progress.at(read.load(Ordering::Relaxed), size)).await?;
+    Ok(Report { answer: answer.into_inner(), unreadable: reader.await? })
+}
+
+/// Waits for a call, and tells now and then how far it is.
+async fn watched<T>(call: impl Future<Output = T>, tell: impl Fn()) -> T {
+    let mut call = std::pin::pin!(call);
+    loop {
+        tokio::select! {
+            done = &mut call => return done,
+            () = tokio::time::sleep(TELL_INTERVAL) => tell(),
+        }
+    }
+}
+
+/// Sends rows in messages until nobody takes them any more; gives those that are no rows.
+fn send(
+    rows: impl Iterator<Item = Result<csv::Row, csv::RowError>>,
+    messages: &tokio::sync::mpsc::Sender<Vec<api::SubscriptionRow>>,
+) -> Vec<(u64, String, String)> {
+    let (mut faulty, mut batch) = (Vec::new(), Vec::new());
+    for row in rows {
+        match row {
+            Ok(row) => batch.push(message(&row)),
+            Err(error) => faulty.push(unreadable(error)),
+        }
+        if batch.len() == ROWS_A_MESSAGE
+            && messages.blocking_send(std::mem::take(&mut batch)).is_err()
+        {
+            return faulty;
+        }
+    }
+    if !batch.is_empty() {
+        // Whoever is gone has given the call's answer already.
+        drop(messages.blocking_send(batch));
+    }
+    faulty
+}
+
+fn unreadable(error: csv::RowError) -> (u64, String, String) {
+    (error.line, error.column.to_owned(), error.reason)
+}
+
+/// A file that counts what was read of it.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 fn message(row: &csv::Row) -> api::SubscriptionRow {
