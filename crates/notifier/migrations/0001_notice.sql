@@ -74,9 +74,10 @@ create table notice_chunk (
     traceparent text not null,
     -- Zero for an empty chunk.
     first_number bigint not null,
-    numbers bigint[] not null,
-    -- One for each number: its place in told, from 0.
-    entries integer[] not null,
+    -- Who, ascending, as four bytes' distance from the first number, and each one's place in told in two bytes; highest
+    -- byte first.
+    numbers bytea not null,
+    entries bytea not null,
     -- Encoded ristoro.notifier.v1.Told.
     told bytea[] not null,
     skipped boolean not null,
@@ -142,19 +143,26 @@ create table suppressed (
 create view notice as
 select
     chunk.assessment,
-    one.number,
+    member.number,
     chunk.partition,
     chunk.chunk,
-    one.place - 1 as place,
+    place,
     coalesce(queue.state, 1) as queue_state,
     last.attempt as differing_attempt,
     last.state as differing_state,
     last.detail as differing_detail
 from notice_chunk chunk
-cross join lateral unnest(chunk.numbers) with ordinality as one (number, place)
+-- Whole in memory once, and not for each of its bytes.
+cross join lateral (select chunk.numbers || ''::bytea as numbers offset 0) as bytes
+cross join lateral generate_series(0, length(bytes.numbers) / 4 - 1) as place
+cross join lateral (
+    select chunk.first_number + (get_byte(bytes.numbers, 4 * place)::bigint << 24)
+            + (get_byte(bytes.numbers, 4 * place + 1) << 16) + (get_byte(bytes.numbers, 4 * place + 2) << 8)
+            + get_byte(bytes.numbers, 4 * place + 3) as number
+) as member
 left join queue on queue.assessment = chunk.assessment and queue.partition = chunk.partition
 left join lateral (
     select attempt, state, detail from notice_row
-    where notice_row.assessment = chunk.assessment and notice_row.number = one.number
+    where notice_row.assessment = chunk.assessment and notice_row.number = member.number
     order by record_offset desc limit 1
 ) last on true;

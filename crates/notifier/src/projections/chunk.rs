@@ -9,6 +9,7 @@ use ristoro_domain::roster::partition_of_number;
 use ristoro_proto::notice::{told_in, told_out};
 use ristoro_proto::notifier::v1 as wire;
 use ristoro_runtime::accepted::Accepted;
+use ristoro_runtime::packed::{Packed, unpacked};
 use ristoro_runtime::stored::{decode_error, signed, small, unsigned, unsigned_small};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -91,8 +92,7 @@ pub(super) async fn insert(
     record: &Accepted,
     queued: &QueuedChunk,
 ) -> Result<(), sqlx::Error> {
-    let numbers: Vec<i64> = queued.columns.numbers().iter().copied().map(signed).collect();
-    let entries: Vec<i32> = queued.columns.entries().iter().copied().map(small).collect();
+    let packed = Packed::of(&queued.columns);
     let told: Vec<Vec<u8>> =
         queued.told.iter().map(|remedies| told_out(remedies).encode_to_vec()).collect();
     sqlx::query(
@@ -104,12 +104,12 @@ pub(super) async fn insert(
     .bind(signed(key.chunk))
     .bind(signed(record.position.offset))
     .bind(&record.envelope.traceparent)
-    .bind(numbers.first().copied().unwrap_or_default())
-    .bind(&numbers)
-    .bind(entries)
+    .bind(packed.first_number.unwrap_or_default())
+    .bind(packed.numbers)
+    .bind(packed.entries)
     .bind(told)
     .bind(queued.skipped)
-    .bind(i32::try_from(numbers.len()).expect("a chunk is far shorter than 2^31"))
+    .bind(i32::try_from(queued.columns.len()).expect("a chunk is far shorter than 2^31"))
     .execute(tx)
     .await
     .map(|_| ())
@@ -187,8 +187,8 @@ pub async fn read(
     key: &ChunkKey,
 ) -> Result<Option<ChunkRow>, sqlx::Error> {
     let row = sqlx::query(
-        "select assessment, partition, chunk, record_offset, traceparent, numbers, entries, told from notice_chunk \
-         where assessment = $1 and partition = $2 and chunk = $3",
+        "select assessment, partition, chunk, record_offset, traceparent, first_number, numbers, entries, told \
+         from notice_chunk where assessment = $1 and partition = $2 and chunk = $3",
     )
     .bind(&key.assessment)
     .bind(small(key.partition))
@@ -209,8 +209,8 @@ pub async fn of_number(
     number: u64,
 ) -> Result<Option<ChunkRow>, sqlx::Error> {
     let row = sqlx::query(
-        "select assessment, partition, chunk, record_offset, traceparent, numbers, entries, told from notice_chunk \
-         where assessment = $1 and partition = $2 and first_number between 1 and $3 \
+        "select assessment, partition, chunk, record_offset, traceparent, first_number, numbers, entries, told \
+         from notice_chunk where assessment = $1 and partition = $2 and first_number between 1 and $3 \
          order by first_number desc limit 1",
     )
     .bind(assessment)
@@ -232,7 +232,7 @@ pub async fn behind(
     limit: i64,
 ) -> Result<Vec<ChunkRow>, sqlx::Error> {
     let rows = sqlx::query(
-        "select assessment, partition, chunk, record_offset, traceparent, numbers, entries, told \
+        "select assessment, partition, chunk, record_offset, traceparent, first_number, numbers, entries, told \
          from notice_chunk \
          where assessment = $1 and first_number > 0 and (partition, first_number) > ($2, $3) \
          order by partition, first_number limit $4",
@@ -295,12 +295,8 @@ pub(super) fn key(row: &PgRow) -> Result<ChunkKey, sqlx::Error> {
 }
 
 fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
-    let numbers: Vec<i64> = row.try_get("numbers")?;
-    let entries: Vec<i32> = row.try_get("entries")?;
-    let mut columns = Columns::default();
-    for (number, entry) in numbers.into_iter().zip(entries) {
-        columns.push(unsigned(number), unsigned_small(entry)).map_err(decode_error)?;
-    }
+    let first_number: i64 = row.try_get("first_number")?;
+    let columns = unpacked(Some(first_number), row.try_get("numbers")?, row.try_get("entries")?)?;
     let told: Vec<Vec<u8>> = row.try_get("told")?;
     Ok(ChunkRow {
         key: key(row)?,
