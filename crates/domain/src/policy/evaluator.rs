@@ -173,6 +173,9 @@ impl<'a> Evaluator<'a> {
         write_text(&mut self.key, cohort.as_deref().unwrap_or(""));
         write_text(&mut self.key, &period.plan);
         self.key.extend([u8::from(cohort.is_some()), class_byte(*class)]);
+        if self.reading.policy.sees.start {
+            self.key.extend(self.reading.started_on(subscription).to_be_bytes());
+        }
         if let Some(fee) = period.fee.filter(|_| self.reading.policy.sees.fee) {
             self.key.extend(fee.minor.to_be_bytes());
             self.key.extend(fee.currency.code().bytes());

@@ -177,7 +177,7 @@ impl Deadline {
                 month.map(Date::last_of_month)
             }
             Deadline::DaysAfterQuarterEnd(days) => {
-                let next = UptimePeriod::CalendarQuarter.around(known).map(|(_, next)| next);
+                let next = UptimePeriod::CalendarQuarter.around(known, 1).map(|(_, next)| next);
                 let last = next.and_then(|next| next.yesterday().ok());
                 last.and_then(|last| after(last, Span::new().try_days(days)))
             }

@@ -8,13 +8,13 @@ use super::amount::Amount;
 use super::caps::Cap;
 use super::condition::Condition;
 use super::conventions::Conventions;
-use super::count::{Clock, Count, Counted};
+use super::count::{Clock, Count, Counted, UptimePeriod};
 use super::error::PolicyError;
 use super::exclusions::Exclusions;
 use super::faults::Source;
 use super::fields::{
-    COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, KINDS, Rounding, Trigger, TriggerMode,
-    VERSION_SELECTORS, VersionSelector,
+    COMPONENT_CLASSES, CONCURRENCES, Concurrence, Cover, Deadline, KINDS, Rounding, Trigger,
+    TriggerMode, VERSION_SELECTORS, VersionSelector,
 };
 use super::interest::Interest;
 use super::minimum::{Below, MinimumPayout};
@@ -108,6 +108,7 @@ fn read(top: Section<'_, '_>) -> Option<Policy> {
         .section("conventions", "{ day_count = \"local_days\" }")
         .map(|section| Conventions::read(section, &needs(&rules)));
     check_rates(&top, valid_from, &rules);
+    check_cycles(&top, trigger.as_ref(), &rules);
     if shares.is_some() {
         Shares::check(&top, &rules);
     }
@@ -240,6 +241,19 @@ fn check_rates(top: &Section<'_, '_>, valid_from: Option<jiff::civil::Date>, rul
     }
 }
 
+/// Notes a deadline in billing cycles that are other ones than a rule counts.
+fn check_cycles(top: &Section<'_, '_>, trigger: Option<&Trigger>, rules: &[Rule]) {
+    let deadline = trigger.and_then(|trigger| trigger.deadline);
+    let is_own = |rule: &&Rule| matches!(rule.count.what, Counted::Uptime(of) if of.period == UptimePeriod::BillingCycle);
+    if let (Some(Deadline::BillingCycles(_)), Some(rule)) = (deadline, rules.iter().find(is_own)) {
+        let what = format!(
+            "the deadline counts calendar months as billing cycles, rule {:?} counts others",
+            rule.id
+        );
+        top.fault("trigger", what, "write the deadline in days or calendar_months");
+    }
+}
+
 /// Names each convention that a rule depends on.
 fn needs(rules: &[Rule]) -> Vec<(&'static str, String)> {
     let needs =
@@ -301,5 +315,6 @@ fn sees(policy: &Policy) -> Sees {
             || interest_from(Clock::Known)
             || counts(|count| count.clock == Clock::Known),
         paid_on: policy.interest.is_some(),
+        start: counts(|count| matches!(count.what, Counted::Uptime(of) if of.sees_start())),
     }
 }

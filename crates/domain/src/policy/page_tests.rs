@@ -1,20 +1,27 @@
-//! `docs/policies.md` says what is so: its example is read, its cases run, and it names every word.
+//! `docs/policies.md` and its sister say what is so: their examples are read, their cases run, and they name every word.
 
 use super::case::{parse_cases, run};
 use super::{Policy, conventions, fields};
 
 const PAGE: &str = include_str!("../../../../docs/policies.md");
+const SECTIONS: &str = include_str!("../../../../docs/policy-sections.md");
 
 /// Gives the first block of a language.
-fn block(language: &str) -> &'static str {
-    let (_, rest) = PAGE.split_once(&format!("```{language}\n")).unwrap();
+fn block(page: &'static str, language: &str) -> &'static str {
+    let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
     rest.split_once("\n```").unwrap().0
 }
 
 #[test]
 fn the_example_of_the_page_is_a_policy_and_its_cases_hold() {
-    let policy = Policy::parse("example.toml", block("toml")).unwrap();
-    let cases = parse_cases(block("json")).unwrap();
+    cases_hold(PAGE);
+    cases_hold(SECTIONS);
+}
+
+#[track_caller]
+fn cases_hold(page: &'static str) {
+    let policy = Policy::parse("example.toml", block(page, "toml")).unwrap();
+    let cases = parse_cases(block(page, "json")).unwrap();
     let mut failures = Vec::new();
     for case in &cases {
         let outcome = run(std::slice::from_ref(&policy), case);
@@ -28,7 +35,7 @@ fn the_example_of_the_page_is_a_policy_and_its_cases_hold() {
 /// Every rule of the page stands in the example, each alone, without a fault.
 #[test]
 fn the_rules_of_the_page_are_read() {
-    let (head, _) = block("toml").split_once("[[cap]]").unwrap();
+    let (head, _) = block(PAGE, "toml").split_once("[[cap]]").unwrap();
     let rules = PAGE.split("```toml\n[[rule]]").skip(1);
     let mut count = 0;
     for rule in rules {
@@ -54,6 +61,7 @@ fn the_page_names_every_word() {
         names(fields::TRIGGER_MODES),
         names(fields::FORCE_MAJEURE),
         names(fields::COVERS),
+        names(super::exclusions::PLANNED),
         names(conventions::DAY_COUNTS),
         names(conventions::BLOCKS),
         names(conventions::RESTORATION_DAYS),

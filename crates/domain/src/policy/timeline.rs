@@ -55,6 +55,8 @@ pub(crate) struct Timeline {
     pub components: BTreeMap<Grade, BTreeSet<String>>,
     /// The days on which interruptions began that were too short to count.
     pub too_short: BTreeSet<Date>,
+    /// The day of the month on which the subscription began, where billing cycles begin on it; else 1.
+    pub started_on: i8,
 }
 
 /// An outage as one policy reads it, made once for many subscriptions.
@@ -199,8 +201,10 @@ impl<'a> Reading<'a> {
             }
         }
         let plans = self.renumber(subscription, &mut kept);
-        let observe =
-            |rule: &super::rule::Rule| rule.count.observe(&kept, &policy.zone, conventions);
+        let started_on = self.started_on(subscription);
+        let observe = |rule: &super::rule::Rule| {
+            rule.count.observe(&kept, &policy.zone, conventions, started_on)
+        };
         let missed = match (kept.is_empty(), came_through) {
             (false, _) => None,
             (true, true) => Some(Missed::BelowMinimum),
@@ -212,7 +216,16 @@ impl<'a> Reading<'a> {
             units: policy.rules.iter().map(observe).collect(),
             components: self.names(&kept),
             too_short,
+            started_on,
         }
+    }
+
+    /// Gives the day of the month on which the subscription began, as far as the policy sees it.
+    pub(crate) fn started_on(&self, subscription: &Subscription) -> i8 {
+        let asked = subscription.periods.first().filter(|_| self.policy.sees.start);
+        // Who was there all the time has no such day.
+        let begun = asked.map(|period| period.window.from).filter(|from| *from > Instant::MIN);
+        begun.map_or(1, |from| self.policy.zone.to_datetime(from).date().day())
     }
 
     /// Numbers the plans in force by time, so that plans from before the outage are not seen.

@@ -40,6 +40,8 @@ pub(crate) struct Sees {
     pub known_day: bool,
     /// The day of the payment.
     pub paid_on: bool,
+    /// The day of the month on which the subscription began.
+    pub start: bool,
 }
 
 /// What a policy sees of a case's surroundings, in local days.

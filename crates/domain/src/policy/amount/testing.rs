@@ -26,6 +26,7 @@ pub(crate) fn check(formula: &str, unit: &str, runs: &[(&str, usize)], expected:
         units: vec![units.clone()],
         components: BTreeMap::new(),
         too_short: BTreeSet::new(),
+        started_on: 1,
     };
     let seen = Seen::default();
     let view = view(&timeline, &seen);

@@ -7,7 +7,7 @@ use super::tiers::{Tiers, shown};
 use super::{Draft, Given, Value};
 use crate::facts::FeePeriod;
 use crate::money::{Currency, Money};
-use crate::policy::count::{Counted, Unit, UptimeOf, UptimePeriod};
+use crate::policy::count::{Counted, Unit, UptimePeriod};
 use crate::policy::error::Refusal;
 use crate::policy::reader::Section;
 use crate::rounding::Exact;
@@ -80,13 +80,14 @@ impl UptimeCredit {
 /// Gives the charges of a period in minor units: those that began in it, or the plan's fee for it.
 fn charges(given: &Given<'_>, unit: &Unit) -> Result<Option<Exact>, Refusal> {
     let out_of_range = Refusal::out_of_range(&given.rule.id);
-    let Counted::Uptime(UptimeOf { period, .. }) = given.rule.count.what else { return Ok(None) };
-    let Some((first, next)) = period.around(unit.day) else { return Ok(None) };
+    let Counted::Uptime(of) = given.rule.count.what else { return Ok(None) };
+    let started_on = given.view.timeline.started_on;
+    let Some((first, next)) = of.around(unit.day, started_on) else { return Ok(None) };
     let charged = &given.view.seen.charges;
     if charged.is_empty() {
         let Some((fee, fee_period)) = given.fee_of(unit)? else { return Ok(None) };
-        let months = match period {
-            UptimePeriod::CalendarMonth => 1,
+        let months = match of.period {
+            UptimePeriod::CalendarMonth | UptimePeriod::BillingCycle => 1,
             UptimePeriod::CalendarQuarter => 3,
         };
         let per_month = match fee_period {

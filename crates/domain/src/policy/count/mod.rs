@@ -173,12 +173,13 @@ impl Count {
         has_grades(self.what) && self.grades == [true; 4]
     }
 
-    /// Counts what depends on the windows alone.
+    /// Counts what depends on the windows alone. `started_on` is the day of the month on which the subscription began.
     pub(crate) fn observe(
         &self,
         interruptions: &[Interruption],
         zone: &TimeZone,
         conventions: &Conventions,
+        started_on: i8,
     ) -> Vec<Unit> {
         let kept = self.of_grades(interruptions);
         let interruptions = kept.as_deref().unwrap_or(interruptions);
@@ -196,7 +197,7 @@ impl Count {
             Counted::HourBlock(block) => {
                 hour_blocks::count(block, conventions.block, interruptions, zone)
             }
-            Counted::Uptime(of) => uptime::count(of, interruptions, zone),
+            Counted::Uptime(of) => uptime::count(of, interruptions, zone, started_on),
             Counted::Appointment
             | Counted::LateStartDay
             | Counted::Passenger
