@@ -1,6 +1,32 @@
 -- Who is paid and where, folded from ristoro.subscriber.v1. Offsets are those of the number's own partition of that topic.
 
--- One row per state of a subscription: it held from the record at recorded_at until the one at superseded_at.
+-- Which subscription has which number: a lean row each. The rest is on its page, or where it differs.
+create table holder (
+    subscriber text not null,
+    subscription text not null,
+    number bigint not null,
+    primary key (subscriber, subscription)
+);
+
+-- The roster's batches as they came: one row a batch.
+create table roster_page (
+    first_number bigint not null,
+    last_number bigint not null,
+    recorded_at bigint not null,
+    -- A byte each: 1 where a transfer reaches the account of its row, 2 where its plan has a fee, added.
+    payables bytea not null,
+    -- Whose plan ends, and when: microseconds since the epoch.
+    ending bigint[] not null,
+    ends_at bigint[] not null,
+    -- An encoded SubscriptionsImported without contacts. Personal data.
+    people bytea not null,
+    primary key (first_number)
+);
+-- Packed already: the server need not try to compress it. It is kept apart, so that the rest is read without it.
+alter table roster_page alter column people set storage external;
+
+-- What differs from the pages: one row per state of a subscription that an event of its own made. It held from the record
+-- at recorded_at until the one at superseded_at.
 create table holding (
     number bigint not null,
     recorded_at bigint not null,
@@ -14,31 +40,13 @@ create table holding (
     primary key (number, recorded_at)
 );
 
--- How the subscriptions of a batch of the roster can be paid: one row a batch.
-create table payable_page (
-    first_number bigint not null,
-    last_number bigint not null,
-    recorded_at bigint not null,
-    -- A byte each: 1 by transfer, 2 by invoice, added; 4 where the other tables have to be asked.
-    payables bytea not null,
-    primary key (first_number)
-);
--- A page is read far more often than written, and small.
-alter table payable_page alter column payables set storage plain;
-
--- Numbers of whom a page is no longer right from a record on.
-create table payable_change (
-    number bigint not null,
-    recorded_at bigint not null,
-    primary key (number, recorded_at)
-);
-
--- One row per state of a subscriber's account, without an account where none is known. Personal data.
+-- Accounts that are not those of the numbers' own rows: one row per state, without an account where there is none. A
+-- subscriber has one account, so all numbers of a subscriber whom an event gave one have it. Personal data.
 create table payee (
-    subscriber text not null,
+    number bigint not null,
     recorded_at bigint not null,
     superseded_at bigint,
     iban text,
     payee_name text,
-    primary key (subscriber, recorded_at)
+    primary key (number, recorded_at)
 );

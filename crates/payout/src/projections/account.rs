@@ -1,10 +1,13 @@
-//! Readers of `holding` and `payee`: who somebody is, and the account of a payee as of a pin. Personal data.
+//! Readers of the roster: who somebody is, and the account of a payee as of a pin. Personal data.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use ristoro_domain::roster::{ImportRow, Payee};
 use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::{PgConnection, Row};
+
+use super::page;
 
 /// An account as of a pin.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +16,13 @@ pub struct Account {
     pub iban: String,
     /// The holder's name.
     pub name: String,
+}
+
+impl Account {
+    /// Makes the account of a payee.
+    pub(super) fn of(payee: Payee) -> Self {
+        Self { iban: payee.iban, name: payee.name }
+    }
 }
 
 impl fmt::Debug for Account {
@@ -44,30 +54,32 @@ pub async fn accounts(
     numbers: &[u64],
     roster_offset: u64,
 ) -> Result<BTreeMap<u64, Account>, sqlx::Error> {
-    let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();
-    let rows = sqlx::query(
-        "select number, iban, payee_name from holding \
-         join payee on payee.subscriber = holding.subscriber \
-         and payee.recorded_at < $2 and (payee.superseded_at is null or payee.superseded_at >= $2) \
-         where number = any($1) and holding.recorded_at < $2 \
-         and (holding.superseded_at is null or holding.superseded_at >= $2) \
-         and iban is not null and payee_name is not null",
+    let rows = page::rows(connection, numbers, signed(roster_offset)).await?;
+    let told = |(number, row): (u64, ImportRow)| Some((number, Account::of(row.payee?)));
+    let mut accounts: BTreeMap<u64, Account> = rows.into_iter().filter_map(told).collect();
+    let differing = sqlx::query(
+        "select number, iban, payee_name from payee where number = any($1) \
+         and recorded_at < $2 and (superseded_at is null or superseded_at >= $2)",
     )
-    .bind(numbers)
+    .bind(numbers.iter().copied().map(signed).collect::<Vec<_>>())
     .bind(signed(roster_offset))
     .fetch_all(connection)
     .await?;
-    let mut accounts = BTreeMap::new();
-    for row in rows {
-        let account = Account { iban: row.try_get("iban")?, name: row.try_get("payee_name")? };
-        accounts.insert(unsigned(row.try_get("number")?), account);
+    for row in &differing {
+        let number = unsigned(row.try_get("number")?);
+        let iban: Option<String> = row.try_get("iban")?;
+        match iban.zip(row.try_get("payee_name")?) {
+            Some((iban, name)) => accounts.insert(number, Account { iban, name }),
+            None => accounts.remove(&number),
+        };
     }
     Ok(accounts)
 }
 
-/// What tells whether a subscription's id is its alone.
-const UNIQUE: &str = "not exists (select from holding as other where other.subscription = holding.subscription \
-                      and other.number <> holding.number and other.superseded_at is null) as is_unique";
+/// What is shown of a holder, with whether a subscription's id is its alone.
+const MEMBER: &str = "number, subscriber, holder.subscription, \
+                      not exists (select from holder as other where other.subscription = holder.subscription \
+                      and other.number <> holder.number) as is_unique";
 
 /// Gives the ids of subscriptions; unknown numbers are left out.
 ///
@@ -77,12 +89,29 @@ pub async fn members(
     connection: &mut PgConnection,
     numbers: &[u64],
 ) -> Result<BTreeMap<u64, Member>, sqlx::Error> {
-    let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();
+    let rows = page::rows(connection, numbers, i64::MAX).await?;
+    let (mut subscribers, mut subscriptions): (Vec<String>, Vec<String>) =
+        rows.into_values().map(|row| (row.subscriber, row.subscription)).unzip();
+    // Numbers that were set aside lie in no page.
+    let further: Vec<(String, String)> = sqlx::query_as(
+        "select subscriber, subscription from holding where number = any($1) and superseded_at is null",
+    )
+    .bind(numbers.iter().copied().map(signed).collect::<Vec<_>>())
+    .fetch_all(&mut *connection)
+    .await?;
+    for (subscriber, subscription) in further {
+        subscribers.push(subscriber);
+        subscriptions.push(subscription);
+    }
     let text = format!(
-        "select number, subscriber, subscription, {UNIQUE} from holding \
-         where number = any($1) and superseded_at is null"
+        "select {MEMBER} from unnest($1::text[], $2::text[]) as wanted (owner, id) \
+         join holder on holder.subscriber = owner and holder.subscription = id"
     );
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).bind(numbers).fetch_all(connection).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(subscribers)
+        .bind(subscriptions)
+        .fetch_all(connection)
+        .await?;
     let mut members = BTreeMap::new();
     for row in &rows {
         let member = member(row)?;
@@ -109,9 +138,9 @@ pub async fn find(
     names: &[Named<'_>],
 ) -> Result<Vec<Vec<Member>>, sqlx::Error> {
     let text = format!(
-        "select place, number, subscriber, holding.subscription, {UNIQUE} \
+        "select place, {MEMBER} \
          from unnest($1::text[], $2::text[]) with ordinality as wish (subscription, owner, place) \
-         join holding on holding.subscription = wish.subscription and superseded_at is null \
+         join holder on holder.subscription = wish.subscription \
          and (owner is null or subscriber = owner) order by place, number"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))

@@ -145,6 +145,6 @@ async fn came_back(
     let postings = money.and_then(|money| money.map_or(Ok(Vec::new()), ledger::came_back));
     let postings = postings.map_err(|error| unreadable(record, &error.to_string()))?;
     let entry = Entry { assessment, chunk: chunk.number, file: "", reason };
-    posting::insert(tx, record, entry, &postings).await?;
+    posting::insert(tx, record, entry, postings).await?;
     Ok(())
 }

@@ -165,7 +165,7 @@ async fn give(
         problem: format!("its sums cannot be posted: {error}"),
     })?;
     let entry = Entry { assessment, chunk: chunk.number, file: "", reason };
-    posting::insert(tx, record, entry, &postings).await?;
+    posting::insert(tx, record, entry, postings).await?;
     Ok(())
 }
 

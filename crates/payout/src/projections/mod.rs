@@ -11,6 +11,7 @@ pub mod draw;
 pub mod fold;
 pub mod grant;
 pub mod order;
+mod page;
 pub mod payable;
 pub mod payee;
 pub mod payment_file;

@@ -1,6 +1,6 @@
-//! How subscriptions can be paid, in pages: a byte for each of a batch, and the other tables where that is not enough.
+//! How subscriptions can be paid: a byte for each on the pages of the roster, and the rows that differ from them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ristoro_domain::order::Payable;
 use ristoro_domain::roster::ImportRow;
@@ -8,62 +8,32 @@ use ristoro_domain::time::Instant;
 use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::{PgConnection, Row};
 
-use super::payee::{self, reaches};
+use crate::sepa::iban::SepaIban;
 
 const BY_TRANSFER: u8 = 1;
-const BY_INVOICE: u8 = 2;
-const ASK: u8 = 4;
+/// The bit of a plan with a fee.
+pub(super) const BY_INVOICE: u8 = 2;
 
-/// Keeps a batch as a page. `known` are those of its subscribers whose account an earlier batch told.
-pub(super) async fn insert(
-    tx: &mut PgConnection,
-    recorded_at: i64,
-    first_number: u64,
-    rows: &[ImportRow],
-    known: &BTreeSet<String>,
-) -> Result<(), sqlx::Error> {
-    let mut rows_of: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows {
-        *rows_of.entry(&row.subscriber).or_default() += 1;
-    }
-    let byte = |row: &ImportRow| {
-        // An account belongs to the subscriber: where several rows tell of it, the tables know which counts.
-        let shared = rows_of[row.subscriber.as_str()] > 1 || known.contains(&row.subscriber);
-        if shared || row.valid_to.is_some() {
-            return ASK;
-        }
-        let payee = row.payee.as_ref();
-        let by_transfer = payee.is_some_and(|payee| reaches(&payee.iban, &payee.name));
-        let by_invoice = row.profile.fee.is_some();
-        u8::from(by_transfer) * BY_TRANSFER + u8::from(by_invoice) * BY_INVOICE
-    };
-    sqlx::query(
-        "insert into payable_page (first_number, last_number, recorded_at, payables) values ($1, $2, $3, $4)",
-    )
-    .bind(signed(first_number))
-    .bind(signed(first_number + rows.len() as u64 - 1))
-    .bind(recorded_at)
-    .bind(rows.iter().map(byte).collect::<Vec<u8>>())
-    .execute(tx)
-    .await
-    .map(|_| ())
+/// Gives the byte of a row: by transfer to its own account, and by invoice while its plan runs.
+pub(super) fn byte(row: &ImportRow) -> u8 {
+    let by_transfer = row.payee.as_ref().is_some_and(|payee| reaches(&payee.iban, &payee.name));
+    let by_invoice = row.profile.fee.is_some();
+    u8::from(by_transfer) * BY_TRANSFER + u8::from(by_invoice) * BY_INVOICE
 }
 
-/// Notes that the pages are no longer right for a subscriber's subscriptions.
-pub(super) async fn change(
-    tx: &mut PgConnection,
-    recorded_at: i64,
-    subscriber: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into payable_change (number, recorded_at) \
-         select distinct number, $2::bigint from holding where subscriber = $1 on conflict do nothing",
-    )
-    .bind(subscriber)
-    .bind(recorded_at)
-    .execute(tx)
-    .await
-    .map(|_| ())
+/// Tells whether a transfer can go to an account.
+fn reaches(iban: &str, name: &str) -> bool {
+    SepaIban::parse(iban).is_ok() && !name.trim().is_empty()
+}
+
+/// The roster as of its next offset, from one number to another.
+#[derive(Clone, Copy)]
+struct Extract {
+    first: i64,
+    last: i64,
+    roster_offset: i64,
+    /// The time at which plans run, in microseconds.
+    at: i64,
 }
 
 /// Gives how subscriptions can be paid, one for each number, as of the roster's next offset and a time at which their
@@ -80,57 +50,104 @@ pub async fn payables(
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
         return Ok(Vec::new());
     };
-    let rows = sqlx::query(
-        "select first_number, payables, null::bigint as changed from payable_page \
-         where last_number >= $1 and first_number <= $2 and recorded_at < $3 \
-         union all select null, null, number from payable_change \
-         where number between $1 and $2 and recorded_at < $3 order by first_number",
-    )
-    .bind(signed(*first))
-    .bind(signed(*last))
-    .bind(signed(roster_offset))
-    .fetch_all(&mut *connection)
-    .await?;
-    let (mut pages, mut changed) = (Vec::new(), BTreeSet::new());
-    for row in &rows {
-        match row.try_get::<Option<i64>, _>("changed")? {
-            Some(number) => drop(changed.insert(unsigned(number))),
-            None => pages.push((
-                unsigned(row.try_get("first_number")?),
-                row.try_get::<&[u8], _>("payables")?,
-            )),
-        }
+    let extract = Extract {
+        first: signed(*first),
+        last: signed(*last),
+        roster_offset: signed(roster_offset),
+        at: at.as_microsecond(),
+    };
+    let mut payables = paged(connection, numbers, extract).await?;
+    for (number, difference) in differing(connection, extract).await? {
+        let Ok(place) = numbers.binary_search(&number) else { continue };
+        let payable = &mut payables[place];
+        payable.by_transfer = difference.by_transfer.unwrap_or(payable.by_transfer);
+        payable.by_invoice = difference.by_invoice.unwrap_or(payable.by_invoice);
     }
-    let mut page = 0;
-    let mut byte = |number: u64| {
-        while pages.get(page).is_some_and(|(first, bytes)| first + bytes.len() as u64 <= number) {
-            page += 1;
-        }
-        let (first, bytes) = pages.get(page)?;
-        bytes.get(usize::try_from(number.checked_sub(*first)?).ok()?).copied()
-    };
-    let bytes: Vec<u8> = numbers
-        .iter()
-        .map(|number| match changed.contains(number) {
-            true => ASK,
-            false => byte(*number).unwrap_or(ASK),
+    Ok(payables)
+}
+
+/// A page, without its people.
+struct Page {
+    first_number: u64,
+    payables: Vec<u8>,
+    ends_at: BTreeMap<u64, i64>,
+}
+
+impl Page {
+    fn payable(&self, number: u64, at: i64) -> Option<Payable> {
+        let place = usize::try_from(number.checked_sub(self.first_number)?).ok()?;
+        let byte = self.payables.get(place)?;
+        let runs = self.ends_at.get(&number).is_none_or(|end| *end > at);
+        let (by_transfer, by_invoice) = (byte & BY_TRANSFER != 0, byte & BY_INVOICE != 0);
+        Some(Payable { by_transfer, by_invoice: by_invoice && runs })
+    }
+}
+
+/// Gives what the pages say, and nothing of numbers that lie in none.
+async fn paged(
+    connection: &mut PgConnection,
+    numbers: &[u64],
+    extract: Extract,
+) -> Result<Vec<Payable>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select first_number, payables, ending, ends_at from roster_page \
+         where last_number >= $1 and first_number <= $2 and recorded_at < $3 order by first_number",
+    )
+    .bind(extract.first)
+    .bind(extract.last)
+    .bind(extract.roster_offset)
+    .fetch_all(connection)
+    .await?;
+    let page = |row: &sqlx::postgres::PgRow| {
+        let ending: Vec<i64> = row.try_get("ending")?;
+        let ends_at: Vec<i64> = row.try_get("ends_at")?;
+        Ok(Page {
+            first_number: unsigned(row.try_get("first_number")?),
+            payables: row.try_get("payables")?,
+            ends_at: ending.into_iter().map(unsigned).zip(ends_at).collect(),
         })
-        .collect();
-    let asked: Vec<u64> = numbers
-        .iter()
-        .zip(&bytes)
-        .filter(|(_, byte)| **byte == ASK)
-        .map(|(number, _)| *number)
-        .collect();
-    let told = match asked.is_empty() {
-        true => BTreeMap::new(),
-        false => payee::payables(connection, &asked, roster_offset, at).await?,
     };
-    let payable = |(number, byte): (&u64, u8)| match byte {
-        ASK => told.get(number).copied().unwrap_or_default(),
-        bits => {
-            Payable { by_transfer: bits & BY_TRANSFER != 0, by_invoice: bits & BY_INVOICE != 0 }
-        }
+    let pages = rows.iter().map(page).collect::<Result<Vec<Page>, sqlx::Error>>()?;
+    let payable = |number: &u64| {
+        let below = pages.partition_point(|page| page.first_number <= *number);
+        let page = below.checked_sub(1).map(|place| &pages[place]);
+        page.and_then(|page| page.payable(*number, extract.at)).unwrap_or_default()
     };
-    Ok(numbers.iter().zip(bytes).map(payable).collect())
+    Ok(numbers.iter().map(payable).collect())
+}
+
+/// What is not as a page says.
+struct Difference {
+    by_transfer: Option<bool>,
+    by_invoice: Option<bool>,
+}
+
+async fn differing(
+    connection: &mut PgConnection,
+    extract: Extract,
+) -> Result<Vec<(u64, Difference)>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select number, paying and (valid_to is null or valid_to > $4) as by_invoice, told, iban, payee_name \
+         from (select number, paying, valid_to from holding where number between $1 and $2 \
+         and recorded_at < $3 and (superseded_at is null or superseded_at >= $3)) as holding \
+         full join (select number, true as told, iban, payee_name from payee where number between $1 and $2 \
+         and recorded_at < $3 and (superseded_at is null or superseded_at >= $3)) as payee using (number)",
+    )
+    .bind(extract.first)
+    .bind(extract.last)
+    .bind(extract.roster_offset)
+    .bind(extract.at)
+    .fetch_all(connection)
+    .await?;
+    let mut differing = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let told: Option<bool> = row.try_get("told")?;
+        let iban: Option<&str> = row.try_get("iban")?;
+        let name: Option<&str> = row.try_get("payee_name")?;
+        let reached = iban.zip(name).is_some_and(|(iban, name)| reaches(iban, name));
+        let by_transfer = told.map(|_| reached);
+        let difference = Difference { by_transfer, by_invoice: row.try_get("by_invoice")? };
+        differing.push((unsigned(row.try_get("number")?), difference));
+    }
+    Ok(differing)
 }

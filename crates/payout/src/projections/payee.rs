@@ -1,22 +1,20 @@
 //! Who is paid and where, as history: orders choose channels as of the roster that their assessment is pinned to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use ristoro_domain::order::Payable;
-use ristoro_domain::roster::{ImportRow, Payee, Profile, RosterEvent};
+use ristoro_domain::roster::{ImportRow, Profile, RosterEvent};
 use ristoro_domain::subscriber::SubscriberEvent;
-use ristoro_domain::time::Instant;
 use ristoro_log::Topic;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{signed, unsigned};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
-use super::payable;
-use crate::sepa::iban::SepaIban;
+use super::account::{self, Account};
+use super::{page, payable};
 
-/// Folds subscriber.v1 into `holding` and `payee`.
+/// Folds subscriber.v1 into `holder`, `roster_page`, `holding` and `payee`.
 #[derive(Debug)]
 pub struct Payees;
 
@@ -54,65 +52,78 @@ async fn roster(
     event: RosterEvent,
 ) -> Result<(), sqlx::Error> {
     let RosterEvent::SubscriptionsImported { first_number, rows } = event else { return Ok(()) };
-    insert_holdings(tx, recorded_at, first_number, &rows).await?;
-    let part = |row: &ImportRow, part: fn(&Payee) -> &String| row.payee.as_ref().map(part).cloned();
-    let inserted = sqlx::query(
-        "insert into payee (subscriber, recorded_at, iban, payee_name) \
-         select distinct on (subscriber) subscriber, $1, iban, payee_name \
-         from unnest($2::text[], $3::text[], $4::text[]) with ordinality \
-         as row (subscriber, iban, payee_name, place) \
-         where not exists (select from payee where payee.subscriber = row.subscriber) \
-         order by subscriber, place desc",
-    )
-    .bind(recorded_at)
-    .bind(rows.iter().map(|row| &row.subscriber).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| part(row, |found| &found.iban)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| part(row, |found| &found.name)).collect::<Vec<_>>())
-    .execute(&mut *tx)
-    .await?;
-    let subscribers: BTreeSet<&str> = rows.iter().map(|row| row.subscriber.as_str()).collect();
-    let known = match inserted.rows_affected() == subscribers.len() as u64 {
-        true => BTreeSet::new(),
-        false => told_before(tx, recorded_at, &subscribers).await?,
-    };
-    payable::insert(tx, recorded_at, first_number, &rows, &known).await
+    page::insert(tx, recorded_at, first_number, &rows).await?;
+    let known = insert_holders(tx, first_number, &rows).await?;
+    insert_differing(tx, recorded_at, (first_number, &rows), &known).await
 }
 
-/// Gives those of whose account an earlier record told.
-async fn told_before(
+/// Keeps who has which number; gives those subscribers who had one before, each with one of theirs.
+async fn insert_holders(
     tx: &mut PgConnection,
-    recorded_at: i64,
-    subscribers: &BTreeSet<&str>,
-) -> Result<BTreeSet<String>, sqlx::Error> {
-    let rows: Vec<(String,)> = sqlx::query_as(
-        "select distinct subscriber from payee where subscriber = any($1) and recorded_at <> $2",
-    )
-    .bind(subscribers.iter().copied().collect::<Vec<_>>())
-    .bind(recorded_at)
-    .fetch_all(tx)
-    .await?;
-    Ok(rows.into_iter().map(|(subscriber,)| subscriber).collect())
-}
-
-async fn insert_holdings(
-    tx: &mut PgConnection,
-    recorded_at: i64,
     first_number: u64,
     rows: &[ImportRow],
+) -> Result<BTreeMap<String, u64>, sqlx::Error> {
+    let mut holders: Vec<(&str, &str, i64)> = rows
+        .iter()
+        .zip(signed(first_number)..)
+        .map(|(row, number)| (row.subscriber.as_str(), row.subscription.as_str(), number))
+        .collect();
+    // In the order of the index, which is written and searched faster so.
+    holders.sort_unstable();
+    let known: Vec<(String, i64)> = sqlx::query_as(
+        "with added as (insert into holder (subscriber, subscription, number) \
+         select * from unnest($1::text[], $2::text[], $3::bigint[])) \
+         select subscriber, min(number) from holder where subscriber = any($1) group by subscriber",
+    )
+    .bind(holders.iter().map(|(subscriber, ..)| *subscriber).collect::<Vec<_>>())
+    .bind(holders.iter().map(|(_, subscription, _)| *subscription).collect::<Vec<_>>())
+    .bind(holders.iter().map(|(.., number)| *number).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await?;
+    Ok(known.into_iter().map(|(subscriber, number)| (subscriber, unsigned(number))).collect())
+}
+
+/// Gives the account that a row tells: IBAN and name.
+fn told(row: &ImportRow) -> Option<(&str, &str)> {
+    row.payee.as_ref().map(|payee| (payee.iban.as_str(), payee.name.as_str()))
+}
+
+/// Keeps the accounts of those whose own row does not tell it: an earlier record does, or a later row of the batch.
+async fn insert_differing(
+    tx: &mut PgConnection,
+    recorded_at: i64,
+    (first_number, rows): (u64, &[ImportRow]),
+    known: &BTreeMap<String, u64>,
 ) -> Result<(), sqlx::Error> {
-    let numbers = (signed(first_number)..).take(rows.len()).collect::<Vec<_>>();
+    let earlier: Vec<u64> = known.values().copied().collect();
+    // A batch normally is of new people.
+    let accounts = match earlier.is_empty() {
+        true => BTreeMap::new(),
+        false => account::accounts(tx, &earlier, unsigned(recorded_at)).await?,
+    };
+    let mut counts: BTreeMap<&str, Option<(&str, &str)>> =
+        rows.iter().map(|row| (row.subscriber.as_str(), told(row))).collect();
+    for (subscriber, number) in known {
+        let account = accounts.get(number);
+        counts.insert(subscriber, account.map(|it| (it.iban.as_str(), it.name.as_str())));
+    }
+    let counts = |row: &ImportRow| counts.get(row.subscriber.as_str()).copied().flatten();
+    let differing: Vec<(i64, Option<(&str, &str)>)> = (signed(first_number)..)
+        .zip(rows)
+        .filter(|(_, row)| counts(row) != told(row))
+        .map(|(number, row)| (number, counts(row)))
+        .collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
-        "insert into holding (number, recorded_at, subscriber, subscription, paying, valid_to) \
-         select number, $1, subscriber, subscription, paying, valid_to \
-         from unnest($2::bigint[], $3::text[], $4::text[], $5::boolean[], $6::bigint[]) \
-         as row (number, subscriber, subscription, paying, valid_to)",
+        "insert into payee (number, recorded_at, iban, payee_name) \
+         select number, $1, iban, name from unnest($2::bigint[], $3::text[], $4::text[]) as row (number, iban, name)",
     )
     .bind(recorded_at)
-    .bind(numbers)
-    .bind(rows.iter().map(|row| &row.subscriber).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| &row.subscription).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.profile.fee.is_some()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.valid_to.map(Instant::as_microsecond)).collect::<Vec<_>>())
+    .bind(differing.iter().map(|(number, _)| *number).collect::<Vec<_>>())
+    .bind(differing.iter().map(|(_, account)| account.map(|(iban, _)| iban)).collect::<Vec<_>>())
+    .bind(differing.iter().map(|(_, account)| account.map(|(_, name)| name)).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map(|_| ())
@@ -129,7 +140,10 @@ async fn personal(
             return Ok(start(tx, (recorded_at, subscriber), &subscription, number, &profile).await?);
         }
         SubscriberEvent::PayeeSet { payee } => {
-            return Ok(set_payee(tx, recorded_at, subscriber, payee.as_ref()).await?);
+            let numbers = numbers_of(tx, subscriber).await?;
+            let account = payee.map(Account::of);
+            set_account(tx, recorded_at, &numbers, account.as_ref()).await?;
+            !numbers.is_empty()
         }
         SubscriberEvent::ContactSet { .. } | SubscriberEvent::TroubleReported { .. } => {
             return Ok(());
@@ -147,7 +161,7 @@ async fn personal(
         true => Ok(()),
         false => Err(FoldError::Payload {
             position: record.position,
-            problem: "it changes a subscription that is not on the roster".to_owned(),
+            problem: "it changes somebody who is not on the roster".to_owned(),
         }),
     }
 }
@@ -159,6 +173,13 @@ async fn start(
     number: u64,
     profile: &Profile,
 ) -> Result<(), sqlx::Error> {
+    let earlier = numbers_of(tx, subscriber).await?;
+    sqlx::query("insert into holder (subscriber, subscription, number) values ($1, $2, $3)")
+        .bind(subscriber)
+        .bind(subscription)
+        .bind(signed(number))
+        .execute(&mut *tx)
+        .await?;
     sqlx::query(
         "insert into holding (number, recorded_at, subscriber, subscription, paying) \
          values ($1, $2, $3, $4, $5)",
@@ -170,7 +191,11 @@ async fn start(
     .bind(profile.fee.is_some())
     .execute(&mut *tx)
     .await?;
-    payable::change(tx, recorded_at, subscriber).await
+    let Some(one) = earlier.first().copied().map(unsigned) else { return Ok(()) };
+    match account::accounts(tx, &[one], unsigned(recorded_at)).await?.get(&one) {
+        Some(account) => set_account(tx, recorded_at, &[signed(number)], Some(account)).await,
+        None => Ok(()),
+    }
 }
 
 /// Ends the current state of a subscription and begins the next; tells whether there was one.
@@ -182,80 +207,51 @@ async fn supersede(
     valid_to: Option<i64>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query(
-        "with before as (update holding set superseded_at = $1 \
-         where subscriber = $2 and subscription = $3 and superseded_at is null \
-         returning number, paying) \
+        "with holder as (select number from holder where subscriber = $2 and subscription = $3), \
+         before as (update holding set superseded_at = $1 from holder \
+         where holding.number = holder.number and superseded_at is null returning paying) \
          insert into holding (number, recorded_at, subscriber, subscription, paying, valid_to) \
-         select number, $1, $2, $3, coalesce($4, paying), $5 from before",
+         select number, $1, $2, $3, coalesce($4, (select paying from before), \
+         (select get_byte(payables, (number - first_number)::integer) & $6 <> 0 from roster_page \
+         where first_number <= number order by first_number desc limit 1)), $5 from holder",
     )
     .bind(recorded_at)
     .bind(subscriber)
     .bind(subscription)
     .bind(paying)
     .bind(valid_to)
-    .execute(&mut *tx)
+    .bind(i32::from(payable::BY_INVOICE))
+    .execute(tx)
     .await?;
-    payable::change(tx, recorded_at, subscriber).await?;
     Ok(done.rows_affected() == 1)
 }
 
-async fn set_payee(
+/// Gives the numbers that a subscriber has.
+async fn numbers_of(tx: &mut PgConnection, subscriber: &str) -> Result<Vec<i64>, sqlx::Error> {
+    sqlx::query_scalar("select number from holder where subscriber = $1")
+        .bind(subscriber)
+        .fetch_all(tx)
+        .await
+}
+
+/// Gives numbers an account, or none, from a record on.
+async fn set_account(
     tx: &mut PgConnection,
     recorded_at: i64,
-    subscriber: &str,
-    payee: Option<&Payee>,
+    numbers: &[i64],
+    account: Option<&Account>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "update payee set superseded_at = $1 where subscriber = $2 and superseded_at is null",
+        "with before as (update payee set superseded_at = $1 \
+         where number = any($2) and superseded_at is null) \
+         insert into payee (number, recorded_at, iban, payee_name) \
+         select number, $1, $3, $4 from unnest($2::bigint[]) as holder (number)",
     )
     .bind(recorded_at)
-    .bind(subscriber)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query(
-        "insert into payee (subscriber, recorded_at, iban, payee_name) values ($1, $2, $3, $4)",
-    )
-    .bind(subscriber)
-    .bind(recorded_at)
-    .bind(payee.map(|payee| &payee.iban))
-    .bind(payee.map(|payee| &payee.name))
-    .execute(&mut *tx)
-    .await?;
-    payable::change(tx, recorded_at, subscriber).await
-}
-
-/// Tells whether a transfer can go to an account.
-pub(super) fn reaches(iban: &str, name: &str) -> bool {
-    SepaIban::parse(iban).is_ok() && !name.trim().is_empty()
-}
-
-/// Gives how subscriptions can be paid, as of the roster's next offset and a time at which their plans run.
-pub(super) async fn payables(
-    connection: &mut PgConnection,
-    numbers: &[u64],
-    roster_offset: u64,
-    at: Instant,
-) -> Result<BTreeMap<u64, Payable>, sqlx::Error> {
-    let numbers: Vec<i64> = numbers.iter().copied().map(signed).collect();
-    let rows = sqlx::query(
-        "select number, iban, payee_name, paying and (valid_to is null or valid_to > $3) as paying \
-         from holding left join payee on payee.subscriber = holding.subscriber \
-         and payee.recorded_at < $2 and (payee.superseded_at is null or payee.superseded_at >= $2) \
-         where number = any($1) and holding.recorded_at < $2 \
-         and (holding.superseded_at is null or holding.superseded_at >= $2)",
-    )
     .bind(numbers)
-    .bind(signed(roster_offset))
-    .bind(at.as_microsecond())
-    .fetch_all(connection)
-    .await?;
-    let mut payables = BTreeMap::new();
-    for row in rows {
-        let iban: Option<&str> = row.try_get("iban")?;
-        let name: Option<&str> = row.try_get("payee_name")?;
-        let by_transfer = iban.zip(name).is_some_and(|(iban, name)| reaches(iban, name));
-        let payable = Payable { by_transfer, by_invoice: row.try_get("paying")? };
-        payables.insert(unsigned(row.try_get("number")?), payable);
-    }
-    Ok(payables)
+    .bind(account.map(|account| &account.iban))
+    .bind(account.map(|account| &account.name))
+    .execute(tx)
+    .await
+    .map(|_| ())
 }

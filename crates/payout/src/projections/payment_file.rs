@@ -107,7 +107,7 @@ async fn post_submission(
     let postings = ledger::submitted(approved.total);
     let postings = postings.map_err(|error| unreadable(error.to_string()))?;
     let entry = Entry { assessment: "", chunk: 0, file, reason: "submitted" };
-    posting::insert(tx, record, entry, &postings).await?;
+    posting::insert(tx, record, entry, postings).await?;
     Ok(())
 }
 

@@ -40,11 +40,12 @@ pub async fn post_release(
         let chunks = order::chunks_after(tx, assessment, partition, after, CHUNKS_A_READ).await?;
         let Some(last) = chunks.last() else { return Ok(()) };
         after = last.number;
+        let mut entries = Vec::with_capacity(chunks.len());
         for chunk in &chunks {
-            let postings = postings(chunk, record.position)?;
             let entry = Entry { assessment, chunk: chunk.number, file: "", reason: "released" };
-            insert(tx, record, entry, &postings).await?;
+            entries.push((entry, postings(chunk, record.position)?));
         }
+        insert_all(tx, record, &entries).await?;
     }
 }
 
@@ -64,46 +65,44 @@ pub async fn insert(
     tx: &mut PgConnection,
     record: &Accepted,
     entry: Entry<'_>,
-    postings: &[Posting],
+    postings: Vec<Posting>,
 ) -> Result<(), sqlx::Error> {
-    if postings.is_empty() {
+    insert_all(tx, record, &[(entry, postings)]).await
+}
+
+/// Keeps the lines of a record's entries, all at once.
+async fn insert_all(
+    tx: &mut PgConnection,
+    record: &Accepted,
+    entries: &[(Entry<'_>, Vec<Posting>)],
+) -> Result<(), sqlx::Error> {
+    let lines = entries.iter().flat_map(|(entry, lines)| lines.iter().map(move |one| (entry, one)));
+    let lines: Vec<(&Entry<'_>, &Posting)> = lines.collect();
+    if lines.is_empty() {
         return Ok(());
     }
-    let texts = |text: fn(&Posting) -> String| postings.iter().map(text).collect::<Vec<_>>();
-    let sums = |sum: fn(&Posting) -> i64| postings.iter().map(sum).collect::<Vec<_>>();
-    let accounts = texts(|posting| posting.account.name().to_owned());
-    let currencies = texts(|posting| posting.currency.code().to_owned());
-    let (debits, credits) = (sums(|it| it.debit_minor), sums(|it| it.credit_minor));
     sqlx::query(
-        "insert into posting (partition, record_offset, chunk, assessment, file, reason, occurred_at, account, \
-         currency, debit_minor, credit_minor) select $1, $2, $3, $4, $5, $6, $7, * \
-         from unnest($8::text[], $9::text[], $10::bigint[], $11::bigint[])",
-    )
-    .bind(small(record.position.partition))
-    .bind(signed(record.position.offset))
-    .bind(signed(entry.chunk))
-    .bind(entry.assessment)
-    .bind(entry.file)
-    .bind(entry.reason)
-    .bind(record.envelope.occurred_at.as_microsecond())
-    .bind(&accounts)
-    .bind(&currencies)
-    .bind(&debits)
-    .bind(&credits)
-    .execute(&mut *tx)
-    .await?;
-    sqlx::query(
-        "insert into ledger_balance as known (partition, account, currency, debit_minor, credit_minor) \
-         select $1, * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[]) \
-         on conflict (partition, account, currency) do update \
+        "with line as (select * from unnest($4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], \
+         $9::text[], $10::bigint[], $11::bigint[]) as line (chunk, assessment, file, reason, account, currency, \
+         debit_minor, credit_minor)), posted as (insert into posting (partition, record_offset, occurred_at, chunk, \
+         assessment, file, reason, account, currency, debit_minor, credit_minor) select $1, $2, $3, * from line) \
+         insert into ledger_balance as known (partition, account, currency, debit_minor, credit_minor) \
+         select $1, account, currency, sum(debit_minor)::bigint, sum(credit_minor)::bigint from line \
+         group by account, currency on conflict (partition, account, currency) do update \
          set debit_minor = known.debit_minor + excluded.debit_minor, \
          credit_minor = known.credit_minor + excluded.credit_minor",
     )
     .bind(small(record.position.partition))
-    .bind(&accounts)
-    .bind(&currencies)
-    .bind(&debits)
-    .bind(&credits)
+    .bind(signed(record.position.offset))
+    .bind(record.envelope.occurred_at.as_microsecond())
+    .bind(lines.iter().map(|(entry, _)| signed(entry.chunk)).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(entry, _)| entry.assessment).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(entry, _)| entry.file).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(entry, _)| entry.reason).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, one)| one.account.name()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, one)| one.currency.code()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, one)| one.debit_minor).collect::<Vec<_>>())
+    .bind(lines.iter().map(|(_, one)| one.credit_minor).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map(|_| ())

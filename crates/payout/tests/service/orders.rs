@@ -92,7 +92,7 @@ async fn channels_are_those_of_the_pinned_roster_whatever_came_later() {
     let payee = Some(Payee { iban: IBAN.to_owned(), name: "Carla Bo".to_owned() });
     let set = SubscriberEvent::PayeeSet { payee };
     let later = running.write((Topic::Subscriber, 0), "subscriber/carla", &set).offset + 1;
-    let moved = "select count(*) from payee where superseded_at is not null";
+    let moved = "select count(*) from payee";
     until(1, async || running.number(moved).await).await;
     running.propose("a1", pins.clone());
     running.decide("a1", 0, (&[euro()], &[3]));
