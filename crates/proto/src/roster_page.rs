@@ -21,7 +21,7 @@ const PAGE: &str = "roster_page";
 pub enum Personal {
     /// None.
     Neither,
-    /// How people are reached.
+    /// How people are written to: without telephones.
     Contacts,
     /// Where people are paid.
     Payees,
@@ -41,12 +41,18 @@ pub struct RosterPage {
 pub fn page_out(first_number: u64, rows: &[ImportRow], personal: Personal) -> Vec<u8> {
     let event = RosterEvent::SubscriptionsImported { first_number, rows: rows.to_vec() };
     let decoded = SubscriptionsImported::decode(event.encode());
-    let mut columns = decoded.expect("what was just encoded decodes");
+    packed(decoded.expect("what was just encoded decodes"), personal)
+}
+
+fn packed(mut columns: SubscriptionsImported, personal: Personal) -> Vec<u8> {
     if matches!(personal, Personal::Neither | Personal::Payees) {
         columns.contacts.clear();
     }
     if matches!(personal, Personal::Neither | Personal::Contacts) {
         columns.payees.clear();
+    }
+    if personal == Personal::Contacts {
+        columns.contacts.iter_mut().for_each(|contact| contact.phone.clear());
     }
     columns.encode_to_vec()
 }
@@ -99,6 +105,12 @@ impl ImportedBatch {
         pairs.map(|((subscriber, subscription), number)| {
             (subscriber.as_str(), subscription.as_str(), number)
         })
+    }
+
+    /// Packs it as a page.
+    #[must_use]
+    pub fn page(self, personal: Personal) -> Vec<u8> {
+        packed(self.0, personal)
     }
 
     /// Packs it in two parts: what a policy sees, and who it is. Both parts one after the other are the whole page.
@@ -195,7 +207,8 @@ mod tests {
             valid_to: (place == 3).then(|| "2023-01-25T00:00:00Z".parse().unwrap()),
             contact: Contact {
                 email: Some(format!("p{place}@mail.example")),
-                ..Contact::default()
+                phone: Some("+39 06 555".to_owned()),
+                locale: None,
             },
             payee: (place == 2).then(|| Payee { iban: "IT60".to_owned(), name: "Ada".to_owned() }),
         };
@@ -205,7 +218,11 @@ mod tests {
     #[test]
     fn a_page_gives_its_rows_back_with_the_personal_data_that_it_keeps() {
         for personal in [Personal::Neither, Personal::Contacts, Personal::Payees, Personal::Both] {
-            let page = RosterPage::read(&page_out(7, &rows(), personal)).unwrap();
+            let event = RosterEvent::SubscriptionsImported { first_number: 7, rows: rows() };
+            let batch = ImportedBatch::decode(event.kind(), &event.encode()).unwrap();
+            let packed = page_out(7, &rows(), personal);
+            assert_eq!(batch.page(personal), packed);
+            let page = RosterPage::read(&packed).unwrap();
             assert_eq!((page.first_number(), page.last_number()), (7, 9));
             assert!(page.row(6).unwrap().is_none() && page.row(10).unwrap().is_none());
             for (number, mut row) in (7..).zip(rows()) {
@@ -214,6 +231,9 @@ mod tests {
                 }
                 if matches!(personal, Personal::Neither | Personal::Contacts) {
                     row.payee = None;
+                }
+                if personal == Personal::Contacts {
+                    row.contact.phone = None;
                 }
                 assert_eq!(page.row(number).unwrap(), Some(row));
             }

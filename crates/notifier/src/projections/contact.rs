@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use futures::future::BoxFuture;
-use ristoro_domain::roster::{Contact, ImportRow, Profile, RosterEvent};
+use ristoro_domain::roster::{Contact, Profile, RosterEvent};
 use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_log::Topic;
+use ristoro_proto::roster_page::ImportedBatch;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
@@ -67,12 +68,7 @@ impl Projection for Contacts {
             for record in records {
                 let stream = &record.envelope.stream;
                 if stream.starts_with("roster/") {
-                    // Numbers that are set aside become a subscription by an event of its own.
-                    if let RosterEvent::SubscriptionsImported { first_number, rows } =
-                        decode(record)?
-                    {
-                        import(tx, first_number, rows).await?;
-                    }
+                    roster(tx, record).await?;
                 } else if let Some(subscriber) = stream.strip_prefix("subscriber/") {
                     personal(tx, subscriber, decode(record)?).await?;
                 }
@@ -82,16 +78,13 @@ impl Projection for Contacts {
     }
 }
 
-async fn import(
-    tx: &mut PgConnection,
-    first_number: u64,
-    rows: Vec<ImportRow>,
-) -> Result<(), sqlx::Error> {
-    let mut holders: Vec<(&String, &String, i64)> = rows
-        .iter()
-        .zip(first_number..)
-        .map(|(row, number)| (&row.subscriber, &row.subscription, signed(number)))
-        .collect();
+/// Keeps a batch; numbers that are set aside become a subscription by an event of its own.
+async fn roster(tx: &mut PgConnection, record: &Accepted) -> Result<(), FoldError> {
+    if !ImportedBatch::is_kind(&record.envelope.kind) {
+        return decode::<RosterEvent>(record).map(|_| ());
+    }
+    let batch: ImportedBatch = decode(record)?;
+    let mut holders: Vec<(&str, &str, u64)> = batch.holders().collect();
     // Neighbours in the index come one after the other.
     holders.sort_unstable();
     sqlx::query(
@@ -100,10 +93,10 @@ async fn import(
     )
     .bind(holders.iter().map(|(subscriber, ..)| *subscriber).collect::<Vec<_>>())
     .bind(holders.iter().map(|(_, subscription, _)| *subscription).collect::<Vec<_>>())
-    .bind(holders.iter().map(|(.., number)| *number).collect::<Vec<_>>())
+    .bind(holders.iter().map(|(.., number)| signed(*number)).collect::<Vec<_>>())
     .execute(&mut *tx)
     .await?;
-    roster_page::insert(tx, first_number, rows).await
+    Ok(roster_page::insert(tx, batch).await?)
 }
 
 async fn personal(

@@ -2,25 +2,18 @@
 
 use std::collections::VecDeque;
 
-use ristoro_domain::roster::ImportRow;
-use ristoro_proto::roster_page::{Personal, RosterPage, page_out};
+use ristoro_proto::roster_page::{ImportedBatch, Personal, RosterPage};
 use ristoro_runtime::stored::{decode_error, signed};
 use sqlx::{PgConnection, Row};
 
 /// Pages that a reader keeps: more than the people of a chunk lie on.
 const PAGES_KEPT: usize = 16;
 
-/// Keeps a batch.
-pub(super) async fn insert(
-    tx: &mut PgConnection,
-    first_number: u64,
-    mut rows: Vec<ImportRow>,
-) -> Result<(), sqlx::Error> {
-    // Nobody is called, so no telephone is kept.
-    rows.iter_mut().for_each(|row| row.contact.phone = None);
+/// Keeps a batch. Nobody is called or paid here, so neither telephones nor accounts are kept.
+pub(super) async fn insert(tx: &mut PgConnection, batch: ImportedBatch) -> Result<(), sqlx::Error> {
     sqlx::query("insert into roster_page (first_number, people) values ($1, $2)")
-        .bind(signed(first_number))
-        .bind(page_out(first_number, &rows, Personal::Contacts))
+        .bind(signed(batch.first_number()))
+        .bind(batch.page(Personal::Contacts))
         .execute(tx)
         .await
         .map(|_| ())
