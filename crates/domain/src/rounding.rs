@@ -200,7 +200,7 @@ mod tests {
 
     /// Worked example G1: 1.225 EUR, 1,234.5 JPY and 1.2345 KWD, in minor units.
     #[test]
-    fn ties_go_up_or_to_the_even_neighbour() {
+    fn g1_ties_go_up_or_to_the_even_neighbour() {
         for (numerator, denominator, half_up, half_even) in
             [(1225, 10, 123, 122), (12345, 10, 1235, 1234), (-1225, 10, -123, -122)]
         {

@@ -184,9 +184,10 @@ fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Ref
         let limit = match (mode, granted.money) {
             (Concurrence::Cumulative, _) => continue,
             (Concurrence::Unitary | Concurrence::SoleRemedy, _) => i64::MAX,
-            // From nothing nothing is set off, in whatever currency.
-            (Concurrence::SetOff, Some(_)) if owes_nothing => continue,
             (Concurrence::SetOff, Some(money)) if money.currency != policy.currency => {
+                if owes_nothing {
+                    continue; // From nothing nothing is set off, in whatever currency.
+                }
                 return Err(Refusal::OtherCurrency {
                     what: "an earlier grant".to_owned(),
                     found: money.currency.to_string(),
@@ -204,13 +205,18 @@ fn concur(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) -> Result<(), Ref
         }
         let amount = granted.money.map_or_else(String::new, |money| format!("{money} "));
         let text = format!("already granted: {amount}{} by {by}", granted.kind.name());
-        set_off(policy, limit, &text, sheet)?;
+        let left = set_off(policy, limit, &text, sheet)?;
+        if same_policy && granted.money.is_some() && left > 0 {
+            let more = Money::new(left, policy.currency);
+            let text = format!("{more} more was granted than is owed now: it is not claimed back");
+            sheet.exclude("concurrence", &policy.source, text, "OVERPAID_WAIVED");
+        }
     }
     Ok(())
 }
 
-/// Subtracts up to `limit` minor units from what is owed, account by account.
-fn set_off(policy: &Policy, limit: i64, text: &str, sheet: &mut Sheet) -> Result<(), Refusal> {
+/// Subtracts up to `limit` minor units from what is owed, account by account, and gives what is left of the limit.
+fn set_off(policy: &Policy, limit: i64, text: &str, sheet: &mut Sheet) -> Result<i64, Refusal> {
     let mut left = limit;
     let owed: Vec<(Account, i64)> = sheet.owed();
     for (account, owed) in owed {
@@ -229,5 +235,5 @@ fn set_off(policy: &Policy, limit: i64, text: &str, sheet: &mut Sheet) -> Result
         sheet.add(account, Exact::whole(-part), line)?;
         left -= part;
     }
-    Ok(())
+    Ok(left)
 }

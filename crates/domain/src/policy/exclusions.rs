@@ -71,7 +71,8 @@ impl Exclusions {
         let unpaid_invoices = unpaid.and_then(|unpaid| {
             let days = bounded(&unpaid, "days", "30", DAYS_LIMIT);
             if !unpaid.has("days") {
-                unpaid.require("days", "it is open after how many days an invoice excludes");
+                let what = "it is open after how many days an invoice excludes";
+                unpaid.fault("days", what, "write unpaid_invoices = { days = 30 }");
             }
             unpaid.finish();
             days
@@ -98,7 +99,7 @@ fn read_planned(section: &Section<'_, '_>) -> Option<Planned> {
         }
         (PlannedName::ExcludedAfterNotice, None) => {
             let what = "planned work is excluded after a notice, and nothing says of how long";
-            section.require("notice", what);
+            section.fault("notice", what, format!("write notice = {NOTICE_EXAMPLE}"));
             None
         }
         (PlannedName::Covered | PlannedName::Excluded, Some(_)) => {

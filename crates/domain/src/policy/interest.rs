@@ -106,7 +106,8 @@ fn read(top: Section<'_, '_>) -> Option<LegalRates> {
     let to = top.date("to", "2027-01-01");
     let tables = top.sections("rates", "[{ from = 2023-01-01, percent = \"5\" }]");
     if tables.is_empty() {
-        top.require("rates", "there are no rates");
+        let fix = "write rates = [{ from = 2023-01-01, to = 2024-01-01, percent = \"5\" }]";
+        top.fault("rates", "there are no rates", fix);
     }
     let mut steps: Vec<Step> = Vec::new();
     let mut until: Option<Date> = None;

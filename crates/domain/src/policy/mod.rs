@@ -18,6 +18,8 @@ pub mod digest;
 mod error;
 mod evaluate;
 mod evaluator;
+#[cfg(test)]
+mod example_tests;
 mod exclusions;
 mod faults;
 mod fields;
@@ -35,6 +37,8 @@ mod page_tests;
 #[cfg(test)]
 mod payment_tests;
 mod reader;
+#[cfg(test)]
+mod refusal_tests;
 #[cfg(test)]
 mod regime_tests;
 mod rule;

@@ -172,7 +172,7 @@ pub(super) fn check(policy: &Policy, case: &str) {
 
 /// Worked example G5: five working days at 14.52, then three at 48.40.
 #[test]
-fn working_days_have_the_rate_of_their_place() {
+fn g5_working_days_have_the_rate_of_their_place() {
     let rule = r#"kind = "indemnity"
 count = { unit = "working_day", calendar = "england" }
 amount = { formula = "by_index", bands = [{ from = 1, to = 5, each = "14.52" }, { from = 6, each = "48.40" }] }
@@ -188,7 +188,7 @@ amount = { formula = "by_index", bands = [{ from = 1, to = 5, each = "14.52" }, 
 
 /// Worked example G8: 200.00 of damages, of which an indemnity of 30.00 was already paid and is deducted.
 #[test]
-fn an_indemnity_is_deducted_from_damages() {
+fn g8_an_indemnity_is_deducted_from_damages() {
     let rule = "kind = \"damages\"\ncount = { unit = \"recognised_claim\" }\namount = { formula = \"recognised\" }\n";
     check(
         &small("EUR", rule),

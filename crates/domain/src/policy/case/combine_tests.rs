@@ -78,7 +78,7 @@ fn check(mode: &str, expected: &[&str]) {
 }
 
 #[test]
-fn several_policies_add_up_or_the_best_wins_or_the_excess_counts() {
+fn g4_several_policies_add_up_or_the_best_wins_or_the_excess_counts() {
     check("cumulative", &["indemnity 30.00 EUR", "refund 0.27 EUR", "goodwill term"]);
     check("best_of", &["indemnity 30.00 EUR"]);
     check("set_off", &["indemnity 30.00 EUR", "goodwill term"]);
