@@ -47,7 +47,9 @@ select chunk.assessment,
 from entitlement_chunk as chunk
 -- Whole in memory once, and not for each of its bytes.
 cross join lateral (
-    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries, chunk.remedies as remedies offset 0
+    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries,
+        chunk.remedies || '[]'::jsonb as remedies
+    offset 0
 ) as bytes
 cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
 cross join lateral (

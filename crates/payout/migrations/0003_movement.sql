@@ -170,7 +170,9 @@ from order_chunk as chunk
 join order_stream using (assessment, partition)
 -- Whole in memory once, and not for each of its bytes.
 cross join lateral (
-    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries, chunk.lines as lines offset 0
+    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries,
+        chunk.lines || '[]'::jsonb as lines
+    offset 0
 ) as bytes
 cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
 cross join lateral (

@@ -123,10 +123,15 @@ impl OpenScan {
     }
 
     fn fold(&mut self, chunk: &ristoro_domain::decided::Chunk) -> Result<(), ScanError> {
+        let written: Vec<_> =
+            chunk.reasons.iter().map(|reason| canonical(&reason.remedies)).collect();
+        let mut people = vec![0_u64; chunk.reasons.len()];
         for (number, entry) in chunk.columns.iter() {
-            let remedies = &chunk.reasons[entry as usize].remedies;
-            self.digest.push(number, &canonical(remedies)).map_err(AssessError::from)?;
-            self.totals.add(remedies, 1).map_err(AssessError::from)?;
+            self.digest.push(number, &written[entry as usize]).map_err(AssessError::from)?;
+            people[entry as usize] += 1;
+        }
+        for (reason, count) in chunk.reasons.iter().zip(people) {
+            self.totals.add(&reason.remedies, count).map_err(AssessError::from)?;
         }
         Ok(())
     }
