@@ -32,6 +32,7 @@ mod interruption;
 #[cfg(test)]
 mod laws;
 mod minimum;
+mod overlap;
 #[cfg(test)]
 mod page_tests;
 #[cfg(test)]

@@ -68,30 +68,25 @@ fn read(path: &Path) -> Result<String> {
 fn check_all(files: &[PathBuf], output: Output) -> Result<Answer> {
     let (mut found, mut good) = (Vec::new(), true);
     for file in files {
-        match check(file, output)? {
-            Some(policy) => found.push((file, policy)),
+        let (shown, text) = (file.display().to_string(), read(file)?);
+        match check(&shown, &text, output)? {
+            Some(policy) => found.push((shown, text, policy)),
             None => good = false,
         }
     }
-    for (place, (file, policy)) in found.iter().enumerate() {
-        for (other, before) in found[..place].iter().filter(|(_, one)| one.overlaps(policy)) {
+    for (place, (file, text, policy)) in found.iter().enumerate() {
+        let beside = found[..place].iter().map(|(other, _, before)| (other.as_str(), before));
+        for fault in beside.filter_map(|other| policy.overlap_fault((file, text), other)) {
             good = false;
-            let (id, version, earlier) = (policy.id(), policy.version(), before.version());
-            eprintln!(
-                "{}: version {version} of {id} is in force together with version {earlier} of {}; \
-                 end one with valid_to where the other begins",
-                file.display(),
-                other.display()
-            );
+            eprintln!("{fault}");
         }
     }
     Ok(if good { Answer::Yes } else { Answer::No })
 }
 
 /// Checks one file; gives the policy where nothing is wrong.
-fn check(file: &Path, output: Output) -> Result<Option<policy::Policy>> {
-    let shown = file.display().to_string();
-    match policy::Policy::parse(&shown, &read(file)?) {
+fn check(shown: &str, text: &str, output: Output) -> Result<Option<policy::Policy>> {
+    match policy::Policy::parse(shown, text) {
         Ok(found) => {
             let (id, version) = (found.id(), found.version());
             if output == Output::Table {
