@@ -27,7 +27,7 @@ use crate::roster::import::{Imported, PlacedRow, import, preview};
 use crate::roster::personal::{Subscribers, WAIT};
 
 /// Rows that are planned and written together.
-const ROWS_AT_ONCE: usize = 20_000;
+const ROWS_AT_ONCE: usize = 50_000;
 /// Rows of one message at most.
 const ROWS_A_MESSAGE: usize = 1_000;
 /// Rows of a strict import at most.
