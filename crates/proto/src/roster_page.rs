@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use ristoro_domain::roster::{ImportRow, Profile, RosterEvent};
+use ristoro_domain::roster::{ImportRow, Profile};
 use ristoro_domain::time::Instant;
 
 use crate::eligibility::v1::SubscriptionsImported;
@@ -19,14 +19,10 @@ const PAGE: &str = "roster_page";
 /// Which columns of personal data a page keeps.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Personal {
-    /// None.
-    Neither,
-    /// How people are written to: without telephones.
+    /// How people are reached, without their telephones.
     Contacts,
     /// Where people are paid.
     Payees,
-    /// Both.
-    Both,
 }
 
 /// A page that was read.
@@ -34,27 +30,6 @@ pub enum Personal {
 pub struct RosterPage {
     columns: SubscriptionsImported,
     profiles: Vec<Arc<Profile>>,
-}
-
-/// Packs the rows of a batch.
-#[must_use]
-pub fn page_out(first_number: u64, rows: &[ImportRow], personal: Personal) -> Vec<u8> {
-    let event = RosterEvent::SubscriptionsImported { first_number, rows: rows.to_vec() };
-    let decoded = SubscriptionsImported::decode(event.encode());
-    packed(decoded.expect("what was just encoded decodes"), personal)
-}
-
-fn packed(mut columns: SubscriptionsImported, personal: Personal) -> Vec<u8> {
-    if matches!(personal, Personal::Neither | Personal::Payees) {
-        columns.contacts.clear();
-    }
-    if matches!(personal, Personal::Neither | Personal::Contacts) {
-        columns.payees.clear();
-    }
-    if personal == Personal::Contacts {
-        columns.contacts.iter_mut().for_each(|contact| contact.phone.clear());
-    }
-    columns.encode_to_vec()
 }
 
 /// A batch as its event has it, for tables that keep it as a page and need no row of it apart.
@@ -109,8 +84,16 @@ impl ImportedBatch {
 
     /// Packs it as a page.
     #[must_use]
-    pub fn page(self, personal: Personal) -> Vec<u8> {
-        packed(self.0, personal)
+    pub fn page(mut self, personal: Personal) -> Vec<u8> {
+        let columns = &mut self.0;
+        match personal {
+            Personal::Contacts => {
+                columns.payees.clear();
+                columns.contacts.iter_mut().for_each(|contact| contact.phone.clear());
+            }
+            Personal::Payees => columns.contacts.clear(),
+        }
+        columns.encode_to_vec()
     }
 
     /// Packs it in two parts: what a policy sees, and who it is. Both parts one after the other are the whole page.
@@ -185,7 +168,7 @@ impl RosterPage {
 #[cfg(test)]
 mod tests {
     use ristoro_domain::facts::{Class, FeePeriod, Segment};
-    use ristoro_domain::roster::{Contact, Payee};
+    use ristoro_domain::roster::{Contact, Payee, RosterEvent};
 
     use super::*;
 
@@ -215,25 +198,21 @@ mod tests {
         (1..=3).map(row).collect()
     }
 
+    fn batch() -> ImportedBatch {
+        let event = RosterEvent::SubscriptionsImported { first_number: 7, rows: rows() };
+        ImportedBatch::decode(event.kind(), &event.encode()).unwrap()
+    }
+
     #[test]
     fn a_page_gives_its_rows_back_with_the_personal_data_that_it_keeps() {
-        for personal in [Personal::Neither, Personal::Contacts, Personal::Payees, Personal::Both] {
-            let event = RosterEvent::SubscriptionsImported { first_number: 7, rows: rows() };
-            let batch = ImportedBatch::decode(event.kind(), &event.encode()).unwrap();
-            let packed = page_out(7, &rows(), personal);
-            assert_eq!(batch.page(personal), packed);
-            let page = RosterPage::read(&packed).unwrap();
+        for personal in [Personal::Contacts, Personal::Payees] {
+            let page = RosterPage::read(&batch().page(personal)).unwrap();
             assert_eq!((page.first_number(), page.last_number()), (7, 9));
             assert!(page.row(6).unwrap().is_none() && page.row(10).unwrap().is_none());
             for (number, mut row) in (7..).zip(rows()) {
-                if matches!(personal, Personal::Neither | Personal::Payees) {
-                    row.contact = Contact::default();
-                }
-                if matches!(personal, Personal::Neither | Personal::Contacts) {
-                    row.payee = None;
-                }
-                if personal == Personal::Contacts {
-                    row.contact.phone = None;
+                match personal {
+                    Personal::Contacts => (row.payee, row.contact.phone) = (None, None),
+                    Personal::Payees => row.contact = Contact::default(),
                 }
                 assert_eq!(page.row(number).unwrap(), Some(row));
             }
@@ -241,13 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_page_are_the_page() {
-        let event = RosterEvent::SubscriptionsImported { first_number: 7, rows: rows() };
-        let batch = ImportedBatch::decode(event.kind(), &event.encode()).unwrap();
+    fn the_parts_of_a_page_are_the_whole_batch() {
+        let batch = batch();
         assert_eq!((batch.first_number(), batch.count()), (7, 3));
         assert_eq!(batch.holders().last(), Some(("p3", "s3", 9)));
         let (seen, who) = batch.parts();
         let page = RosterPage::read(&[seen, who].concat()).unwrap();
-        assert_eq!(page, RosterPage::read(&page_out(7, &rows(), Personal::Both)).unwrap());
+        for (number, row) in (7..).zip(rows()) {
+            assert_eq!(page.row(number).unwrap(), Some(row));
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ristoro_domain::roster::ImportRow;
 use ristoro_domain::time::Instant;
-use ristoro_proto::roster_page::{Personal, RosterPage, page_out};
+use ristoro_proto::roster_page::{ImportedBatch, Personal, RosterPage};
 use ristoro_runtime::stored::{decode_error, signed};
 use sqlx::{PgConnection, Row};
 
@@ -14,9 +14,10 @@ use super::payable;
 pub(super) async fn insert(
     tx: &mut PgConnection,
     recorded_at: i64,
-    first_number: u64,
+    batch: ImportedBatch,
     rows: &[ImportRow],
 ) -> Result<(), sqlx::Error> {
+    let first_number = batch.first_number();
     let ends = (signed(first_number)..)
         .zip(rows)
         .filter_map(|(number, row)| Some((number, row.valid_to.map(Instant::as_microsecond)?)));
@@ -31,7 +32,7 @@ pub(super) async fn insert(
     .bind(rows.iter().map(payable::byte).collect::<Vec<u8>>())
     .bind(ending)
     .bind(ends_at)
-    .bind(page_out(first_number, rows, Personal::Payees))
+    .bind(batch.page(Personal::Payees))
     .execute(tx)
     .await
     .map(|_| ())

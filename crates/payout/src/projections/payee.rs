@@ -36,7 +36,7 @@ impl Projection for Payees {
             for record in records {
                 let recorded_at = signed(record.position.offset);
                 if record.envelope.stream.starts_with("roster/") {
-                    roster(tx, recorded_at, decode(record)?).await?;
+                    roster(tx, recorded_at, record).await?;
                 } else if let Some(id) = record.envelope.stream.strip_prefix("subscriber/") {
                     personal(tx, (recorded_at, id), record, decode(record)?).await?;
                 }
@@ -49,12 +49,14 @@ impl Projection for Payees {
 async fn roster(
     tx: &mut PgConnection,
     recorded_at: i64,
-    event: RosterEvent,
-) -> Result<(), sqlx::Error> {
-    let RosterEvent::SubscriptionsImported { first_number, rows } = event else { return Ok(()) };
-    page::insert(tx, recorded_at, first_number, &rows).await?;
+    record: &Accepted,
+) -> Result<(), FoldError> {
+    let RosterEvent::SubscriptionsImported { first_number, rows } = decode(record)? else {
+        return Ok(());
+    };
+    page::insert(tx, recorded_at, decode(record)?, &rows).await?;
     let known = insert_holders(tx, first_number, &rows).await?;
-    insert_differing(tx, recorded_at, (first_number, &rows), &known).await
+    Ok(insert_differing(tx, recorded_at, (first_number, &rows), &known).await?)
 }
 
 /// Keeps who has which number; gives those subscribers who had one before, each with one of theirs.

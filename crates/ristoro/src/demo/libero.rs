@@ -112,8 +112,8 @@ pub(super) async fn publish(ada: &Caller, id: &str) -> Result<()> {
 
 /// Settles both policies; gives what they owe.
 async fn settle(people: &People) -> Result<Owed> {
-    let first = propose(&people.ada, OUTAGE, POLICIES[0]).await?;
-    let second = propose(&people.ada, OUTAGE, POLICIES[1]).await?;
+    let first = propose(&people.ada, OUTAGE, POLICIES[0], None).await?;
+    let second = propose(&people.ada, OUTAGE, POLICIES[1], None).await?;
     println!("  ada proposes {} and {}", POLICIES[0], POLICIES[1]);
     refused(approve(&people.ada, &second, None).await, "ada approves her own proposal")?;
     refused(approve(&people.bruno, &second, Some(100)).await, "bruno approves it up to 1.00 EUR")?;
@@ -124,7 +124,7 @@ async fn settle(people: &People) -> Result<Owed> {
         approve(&people.bruno, &second, None).await,
         "bruno approves the second, proposed before the first gave something",
     )?;
-    let again = propose(&people.ada, OUTAGE, POLICIES[1]).await?;
+    let again = propose(&people.ada, OUTAGE, POLICIES[1], None).await?;
     println!("  ada proposes {} again, knowing the first", POLICIES[1]);
     approve(&people.bruno, &again, None).await?;
     println!("  bruno approves it");

@@ -81,6 +81,9 @@ enum Verb {
         /// The policy's id
         #[arg(long)]
         policy: String,
+        /// Subscriptions a chunk, 1 to 10000; the service's own choice unless given
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        chunk_size: Option<u32>,
     },
     /// Approves a proposal of somebody else
     #[command(
@@ -141,8 +144,8 @@ impl Assessment {
                 }
                 simulation::print(output, &simulated)?;
             }
-            Verb::Propose { outage, policy } => {
-                print(output, &propose(&caller, &outage, &policy).await?)?;
+            Verb::Propose { outage, policy, chunk_size } => {
+                print(output, &propose(&caller, &outage, &policy, chunk_size).await?)?;
             }
             Verb::Approve { assessment, digest, cap, currency, sending } => {
                 let currency: Currency = currency.parse()?;
@@ -256,9 +259,12 @@ pub async fn propose(
     caller: &Caller,
     outage: &str,
     policy: &str,
+    chunk_size: Option<u32>,
 ) -> Result<api::Assessment, tonic::Status> {
     let request = api::ProposeAssessmentRequest {
         request_id: request_id(),
+        // Zero is the service's choice.
+        chunk_size: chunk_size.unwrap_or_default(),
         outage: format!("outages/{outage}"),
         policy: format!("policies/{policy}"),
         ..api::ProposeAssessmentRequest::default()
