@@ -8,6 +8,7 @@ mod clouds;
 mod fraction;
 mod minutes;
 mod regimes;
+mod sections;
 
 use std::collections::BTreeMap;
 

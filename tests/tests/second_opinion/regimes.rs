@@ -57,7 +57,7 @@ fn reported(situation: &Situation, begun: Date) -> Option<Date> {
     situation.reports.iter().min().map(|minute| situation.day(*minute).max(begun))
 }
 
-fn monthly_fee(situation: &Situation) -> Option<Fraction> {
+pub fn monthly_fee(situation: &Situation) -> Option<Fraction> {
     let (cents, monthly) = situation.fee;
     (!situation.free_plan).then(|| Fraction(i128::from(cents), if monthly { 1 } else { 12 }))
 }
