@@ -34,13 +34,17 @@ struct Case {
 fn case() -> impl Strategy<Value = Case> {
     let rest = (
         prop::option::of(1_i8..=31),
-        prop::option::of(0_i64..10 * 1_440),
+        // Mostly about the days on which a notice is just in time, or just not.
+        prop::option::of(prop_oneof![3_i64 * 1_440..7 * 1_440, 0_i64..10 * 1_440]),
         prop::option::weighted(0.2, 20 * 1_440_i64..40 * 1_440),
         prop::option::weighted(0.8, 0_i64..2_000_000),
         any::<bool>(),
     );
-    (situation("sections"), rest).prop_map(|(situation, rest)| {
+    (situation("sections"), rest).prop_map(|(mut situation, rest)| {
         let (cycle_day, announced, invoice, paid, charged) = rest;
+        if announced.is_some() && situation.cause == "fault" {
+            situation.cause = "planned";
+        }
         Case { situation, cycle_day, announced, invoice, paid, charged }
     })
 }
