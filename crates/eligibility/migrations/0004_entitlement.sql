@@ -45,17 +45,20 @@ select chunk.assessment,
     remedy ->> 'currency' as currency,
     remedy ->> 'payer' as payer
 from entitlement_chunk as chunk
--- Whole in memory once, and not for each of its bytes.
-cross join lateral (
-    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries,
-        chunk.remedies || '[]'::jsonb as remedies
-    offset 0
-) as bytes
-cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
+-- The bytes are made whole in memory once, and stay within: what joins the view carries the few columns that it shows.
 cross join lateral (
     select chunk.first_number + (get_byte(bytes.numbers, 4 * place)::bigint << 24)
             + (get_byte(bytes.numbers, 4 * place + 1) << 16) + (get_byte(bytes.numbers, 4 * place + 2) << 8)
             + get_byte(bytes.numbers, 4 * place + 3) as number,
-        (get_byte(bytes.entries, 2 * place) << 8) + get_byte(bytes.entries, 2 * place + 1) as entry
-) as member
-cross join lateral jsonb_array_elements(bytes.remedies -> member.entry) as remedy;
+        remedy
+    from (
+        select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries,
+            chunk.remedies || '[]'::jsonb as remedies
+        offset 0
+    ) as bytes
+    cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
+    cross join lateral jsonb_array_elements(
+        bytes.remedies -> ((get_byte(bytes.entries, 2 * place) << 8) + get_byte(bytes.entries, 2 * place + 1))
+    ) as remedy
+    offset 0
+) as member;

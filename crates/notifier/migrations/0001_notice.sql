@@ -146,19 +146,21 @@ select
     member.number,
     chunk.partition,
     chunk.chunk,
-    place,
+    member.place,
     coalesce(queue.state, 1) as queue_state,
     last.attempt as differing_attempt,
     last.state as differing_state,
     last.detail as differing_detail
 from notice_chunk chunk
--- Whole in memory once, and not for each of its bytes.
-cross join lateral (select chunk.numbers || ''::bytea as numbers offset 0) as bytes
-cross join lateral generate_series(0, length(bytes.numbers) / 4 - 1) as place
+-- The bytes are made whole in memory once, and stay within: what joins the view carries the few columns that it shows.
 cross join lateral (
     select chunk.first_number + (get_byte(bytes.numbers, 4 * place)::bigint << 24)
             + (get_byte(bytes.numbers, 4 * place + 1) << 16) + (get_byte(bytes.numbers, 4 * place + 2) << 8)
-            + get_byte(bytes.numbers, 4 * place + 3) as number
+            + get_byte(bytes.numbers, 4 * place + 3) as number,
+        place
+    from (select chunk.numbers || ''::bytea as numbers offset 0) as bytes
+    cross join lateral generate_series(0, length(bytes.numbers) / 4 - 1) as place
+    offset 0
 ) as member
 left join queue on queue.assessment = chunk.assessment and queue.partition = chunk.partition
 left join lateral (

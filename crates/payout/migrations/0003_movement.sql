@@ -168,20 +168,23 @@ select chunk.assessment,
     last.reason_code
 from order_chunk as chunk
 join order_stream using (assessment, partition)
--- Whole in memory once, and not for each of its bytes.
-cross join lateral (
-    select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries,
-        chunk.lines || '[]'::jsonb as lines
-    offset 0
-) as bytes
-cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
+-- The bytes are made whole in memory once, and stay within: what joins the view carries the few columns that it shows.
 cross join lateral (
     select chunk.first_number + (get_byte(bytes.numbers, 4 * place)::bigint << 24)
             + (get_byte(bytes.numbers, 4 * place + 1) << 16) + (get_byte(bytes.numbers, 4 * place + 2) << 8)
             + get_byte(bytes.numbers, 4 * place + 3) as number,
-        (get_byte(bytes.entries, 2 * place) << 8) + get_byte(bytes.entries, 2 * place + 1) as entry
+        line
+    from (
+        select chunk.numbers || ''::bytea as numbers, chunk.entries || ''::bytea as entries,
+            chunk.lines || '[]'::jsonb as lines
+        offset 0
+    ) as bytes
+    cross join lateral generate_series(0, length(bytes.entries) / 2 - 1) as place
+    cross join lateral jsonb_array_elements(
+        bytes.lines -> ((get_byte(bytes.entries, 2 * place) << 8) + get_byte(bytes.entries, 2 * place + 1))
+    ) as line
+    offset 0
 ) as member
-cross join lateral jsonb_array_elements(bytes.lines -> member.entry) as line
 left join lateral (
     select held, attempt, nullif(reason_code, '') as reason_code from payout_difference
     where payout_difference.assessment = chunk.assessment and payout_difference.number = member.number
