@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::process::{cargo, output};
+use crate::process::{cargo, command, output, succeeds, target};
 
 /// Measures.
 #[derive(Debug, Args)]
@@ -23,6 +23,22 @@ enum What {
         #[arg(long, default_value = "table")]
         output: Form,
     },
+    /// From the approval of an assessment to its last row, against scripts of SQL
+    #[command(disable_help_flag = true)]
+    Settle(Passed),
+    /// A roster from CSV, until every service knows everybody
+    #[command(disable_help_flag = true)]
+    Import(Passed),
+    /// Questions about single people by gRPC
+    #[command(disable_help_flag = true)]
+    Query(Passed),
+}
+
+/// What goes to the program that measures, `--help` too.
+#[derive(Debug, Args)]
+struct Passed {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -36,35 +52,56 @@ enum Form {
 impl Bench {
     /// Measures and prints.
     pub fn run(self) -> Result<bool> {
-        let What::Policy { subscriptions, output: form } = self.what;
-        let count = subscriptions.to_string();
-        let example =
-            ["run", "--release", "-q", "-p", "ristoro-domain", "--example", "bench_policy"];
-        let printed = output(cargo(&example).args(["--", &count]), "measuring the policies")?;
-        if form == Form::Json {
-            print!("{printed}");
-            return Ok(true);
+        match self.what {
+            What::Policy { subscriptions, output } => policy(subscriptions, output),
+            What::Settle(passed) => system("settle", &passed.arguments),
+            What::Import(passed) => system("import", &passed.arguments),
+            What::Query(passed) => system("query", &passed.arguments),
         }
-        println!(
-            "{:<14} {:>14} {:>12} {:>8} {:>14}",
-            "policy", "a second", "remembered", "reasons", "unlike a second"
-        );
-        for line in printed.lines() {
-            let measured: serde_json::Value = serde_json::from_str(line)
-                .with_context(|| format!("{line:?} is no measurement"))?;
-            let text = |key: &str| {
-                let value = &measured[key];
-                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-            };
-            println!(
-                "{:<14} {:>14} {:>10} % {:>8} {:>14}",
-                text("policy"),
-                text("per_second"),
-                text("remembered_percent"),
-                text("reasons"),
-                text("unlike_per_second")
-            );
-        }
-        Ok(true)
     }
+}
+
+/// Builds the services and the program that measures them, and runs it.
+fn system(what: &str, arguments: &[String]) -> Result<bool> {
+    let build = ["build", "--release", "--package", "ristoro", "--package", "ristoro-tests"];
+    let programs = ["--bin", "ristoro", "--bin", "bench"];
+    if !succeeds(cargo(&build).args(programs))? {
+        return Ok(false);
+    }
+    let built = target().join("release");
+    let mut measure = command(built.join("bench"), &[what]);
+    measure.args(arguments).env("BUILT_RISTORO", built.join("ristoro"));
+    succeeds(&mut measure)
+}
+
+/// Decides with policies alone, in one process.
+fn policy(subscriptions: u64, form: Form) -> Result<bool> {
+    let count = subscriptions.to_string();
+    let example = ["run", "--release", "-q", "-p", "ristoro-domain", "--example", "bench_policy"];
+    let printed = output(cargo(&example).args(["--", &count]), "measuring the policies")?;
+    if form == Form::Json {
+        print!("{printed}");
+        return Ok(true);
+    }
+    println!(
+        "{:<14} {:>14} {:>12} {:>8} {:>14}",
+        "policy", "a second", "remembered", "reasons", "unlike a second"
+    );
+    for line in printed.lines() {
+        let measured: serde_json::Value =
+            serde_json::from_str(line).with_context(|| format!("{line:?} is no measurement"))?;
+        let text = |key: &str| {
+            let value = &measured[key];
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        };
+        println!(
+            "{:<14} {:>14} {:>10} % {:>8} {:>14}",
+            text("policy"),
+            text("per_second"),
+            text("remembered_percent"),
+            text("reasons"),
+            text("unlike_per_second")
+        );
+    }
+    Ok(true)
 }

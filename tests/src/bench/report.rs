@@ -9,7 +9,9 @@ use super::meter::Usage;
 use super::scripts::Script;
 
 /// What is compared of two legs.
-const MEASURES: [(&str, fn(&Leg) -> f64); 2] =
+type Measure = (&'static str, fn(&Leg) -> f64);
+
+const MEASURES: [Measure; 2] =
     [("cpu", |leg| leg.usage.cpu_seconds()), ("wall", |leg| leg.usage.wall.as_secs_f64())];
 
 /// Who ran.

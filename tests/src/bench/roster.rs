@@ -24,14 +24,20 @@ pub struct Row {
     iban: Option<String>,
 }
 
+/// Spreads a number over all numbers of 64 bits, the same every time.
+#[must_use]
+pub fn mixed(number: u64) -> u64 {
+    // The constants of SplitMix64 (Steele, Lea and Flood, 2014).
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
 /// Makes the subscription of a place, the same every time.
 #[must_use]
 pub fn row(id: u64) -> Row {
-    // The constants of SplitMix64 (Steele, Lea and Flood, 2014).
-    let mut mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
+    let mixed = mixed(id);
     let of = |shift: u32, count: u64| ((mixed >> shift) & 0xffff) % count;
     let service = match of(0, 100) {
         0 => "pec",

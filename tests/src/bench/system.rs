@@ -75,6 +75,7 @@ impl System {
         let options = StackOptions { settings: &settings, postgres, kafka, partitions };
         let stack = Stack::start(options).await?;
         let mut tables = PgConnection::connect(&stack.database).await?;
+        sqlx::raw_sql("set work_mem = '512MB'").execute(&mut tables).await?;
         if statements > 0 {
             let create = "create extension pg_stat_statements";
             sqlx::raw_sql(create).execute(&mut tables).await?;

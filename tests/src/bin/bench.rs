@@ -1,10 +1,12 @@
-//! `cargo xtask bench settle|import|query|rebuild|catch-up`: the measurements that need the whole system.
+//! `cargo xtask bench settle|import|query`: the measurements that need the whole system.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ristoro_tests::bench::import;
+use ristoro_tests::bench::query::{self, Queries};
 use ristoro_tests::bench::report::Shown;
 use ristoro_tests::bench::scripts::Script;
 use ristoro_tests::bench::settle::{self, Race};
@@ -13,7 +15,7 @@ use ristoro_tests::stack::Error;
 
 /// Measures the whole system on this machine.
 #[derive(Debug, Parser)]
-#[command(name = "bench")]
+#[command(name = "cargo xtask bench")]
 struct Bench {
     #[command(subcommand)]
     what: What,
@@ -25,6 +27,8 @@ enum What {
     Settle(Settle),
     /// A roster from CSV, until every service knows everybody
     Import(System),
+    /// Questions about single people by gRPC: idle, at a rate, while an outage is settled, and as many as can be answered
+    Query(Query),
 }
 
 /// What every measurement is run on, and how it is told.
@@ -57,6 +61,21 @@ struct Settle {
     /// Tells of so many of Postgres's statements after each leg, the most costly first; counting them costs time
     #[arg(long, default_value_t = 0)]
     statements: u32,
+}
+
+#[derive(Debug, Args)]
+struct Query {
+    #[command(flatten)]
+    system: System,
+    /// Questions a second, by a schedule that waits for no answer
+    #[arg(long, default_value_t = 1_000)]
+    rate: u32,
+    /// How many seconds each rate is held
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
+    /// Callers at once of the last part, each of whom waits for its answer
+    #[arg(long, default_value_t = 64)]
+    callers: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -101,6 +120,13 @@ async fn run(what: What) -> Result<(), Error> {
     match what {
         What::Settle(asked) => asked.system.print(&settle::run(&asked.race(), say).await?),
         What::Import(asked) => asked.print(&import::run(asked.size(), say).await?),
+        What::Query(asked) => {
+            let report = query::run(&asked.queries(), say).await?;
+            asked.system.print(&report);
+            if report.failures() > 0 {
+                return Err(format!("{} questions had no answer", report.failures()).into());
+            }
+        }
     }
     Ok(())
 }
@@ -115,6 +141,17 @@ impl System {
         match self.output {
             Form::Json => println!("{}", report.value()),
             Form::Table => report.lines().iter().for_each(|line| println!("{line}")),
+        }
+    }
+}
+
+impl Query {
+    fn queries(&self) -> Queries {
+        Queries {
+            size: self.system.size(),
+            rate: self.rate,
+            time: Duration::from_secs(self.seconds),
+            callers: self.callers,
         }
     }
 }

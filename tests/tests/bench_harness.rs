@@ -1,0 +1,44 @@
+//! The measurements of the whole system in small: that they run, that all sides agree, and that every question is answered.
+//! How long anything takes is no part of it.
+
+use std::time::Duration;
+
+use ristoro_tests::bench::query::{self, Queries};
+use ristoro_tests::bench::report::{Shown, Side};
+use ristoro_tests::bench::scripts::Script;
+use ristoro_tests::bench::settle::{self, Race};
+use ristoro_tests::bench::system::Size;
+use ristoro_tests::stack::Error;
+
+const SIZE: Size = Size { subscriptions: 3_000, kafka: false, partitions: 2 };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_race_runs_in_both_orders_and_its_sides_agree() -> Result<(), Error> {
+    let race = Race { size: SIZE, pairs: 2, scripts: vec![Script::S2], statements: 0 };
+    let report = settle::run(&race, |_| {}).await?;
+    let sides: Vec<_> = report.legs.iter().map(|(pair, side, _)| (*pair, *side)).collect();
+    let (own, script) = (Side::Ristoro, Side::Script(Script::S2));
+    assert_eq!(sides, [(0, own), (0, script), (1, script), (1, own)]);
+    let value = report.value();
+    assert_eq!(value["subscriptions"], 3_000);
+    for (_, _, leg) in &report.legs {
+        assert!(!leg.usage.wall.is_zero() && leg.usage.cpu_seconds() > 0.0);
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_question_is_answered_rightly_while_an_outage_is_settled_too() -> Result<(), Error> {
+    let time = Duration::from_secs(2);
+    let queries = Queries { size: SIZE, rate: 20, time, callers: 4 };
+    let report = query::run(&queries, |_| {}).await?;
+    assert_eq!(report.failures(), 0, "{:#}", report.value());
+    let value = report.value();
+    let legs = value["legs"].as_array().ok_or("the report has legs")?;
+    assert_eq!(legs.len(), 4);
+    for leg in legs {
+        let answers = leg["answered"]["all"]["count"].as_u64();
+        assert!(answers.is_some_and(|count| count > 0), "{leg:#}");
+    }
+    Ok(())
+}
