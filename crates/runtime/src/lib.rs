@@ -6,6 +6,7 @@ pub mod config;
 mod consumer;
 pub mod edge;
 pub mod grpc;
+pub mod heavy;
 pub mod journal;
 pub mod lease;
 pub mod metrics;

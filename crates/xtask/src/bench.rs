@@ -32,6 +32,9 @@ enum What {
     /// Questions about single people by gRPC
     #[command(disable_help_flag = true)]
     Query(Passed),
+    /// All tables built again from the log, while people ask the old ones
+    #[command(disable_help_flag = true)]
+    Rebuild(Passed),
 }
 
 /// What goes to the program that measures, `--help` too.
@@ -57,6 +60,7 @@ impl Bench {
             What::Settle(passed) => system("settle", &passed.arguments),
             What::Import(passed) => system("import", &passed.arguments),
             What::Query(passed) => system("query", &passed.arguments),
+            What::Rebuild(passed) => system("rebuild", &passed.arguments),
         }
     }
 }

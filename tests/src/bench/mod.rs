@@ -9,6 +9,7 @@ pub mod load;
 pub mod meter;
 pub mod people;
 pub mod query;
+pub mod rebuild;
 pub mod report;
 pub mod roster;
 pub mod scripts;

@@ -1,4 +1,4 @@
-//! `cargo xtask bench settle|import|query`: the measurements that need the whole system.
+//! `cargo xtask bench settle|import|query|rebuild`: the measurements that need the whole system.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ristoro_tests::bench::import;
 use ristoro_tests::bench::query::{self, Queries};
+use ristoro_tests::bench::rebuild::{self, Rebuild};
 use ristoro_tests::bench::report::Shown;
 use ristoro_tests::bench::scripts::Script;
 use ristoro_tests::bench::settle::{self, Race};
@@ -29,6 +30,8 @@ enum What {
     Import(System),
     /// Questions about single people by gRPC: idle, at a rate, while an outage is settled, and as many as can be answered
     Query(Query),
+    /// All tables built again from the log, while people ask the old ones
+    Rebuild(Rebuilt),
 }
 
 /// What every measurement is run on, and how it is told.
@@ -78,6 +81,15 @@ struct Query {
     callers: usize,
 }
 
+#[derive(Debug, Args)]
+struct Rebuilt {
+    #[command(flatten)]
+    system: System,
+    /// Questions a second meanwhile, by a schedule that waits for no answer
+    #[arg(long, default_value_t = 1_000)]
+    rate: u32,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Log {
     /// A broker of its own
@@ -122,6 +134,14 @@ async fn run(what: What) -> Result<(), Error> {
         What::Import(asked) => asked.print(&import::run(asked.size(), say).await?),
         What::Query(asked) => {
             let report = query::run(&asked.queries(), say).await?;
+            asked.system.print(&report);
+            if report.failures() > 0 {
+                return Err(format!("{} questions had no answer", report.failures()).into());
+            }
+        }
+        What::Rebuild(asked) => {
+            let rebuild = Rebuild { size: asked.system.size(), rate: asked.rate };
+            let report = rebuild::run(&rebuild, say).await?;
             asked.system.print(&report);
             if report.failures() > 0 {
                 return Err(format!("{} questions had no answer", report.failures()).into());

@@ -5,7 +5,10 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ristoro_domain::facts::Subscription;
 use ristoro_domain::money::MoneyError;
+use ristoro_domain::policy::Context;
+use ristoro_runtime::heavy::heavy;
 use ristoro_runtime::views::Views;
 use tokio::task::JoinSet;
 
@@ -109,10 +112,11 @@ impl Walks {
                 view.rollback().await?;
                 let Some(read) = read else { break };
                 let mut numbers = read.numbers();
-                read.show(basis, |subscription, context| {
+                let take = |subscription: &Subscription, context: &Context<'_>| {
                     let number = numbers.next().expect("everybody who is shown has a number");
                     tally.take(&mut columns, (number, subscription), context, self.purpose)
-                })?;
+                };
+                heavy(|| read.show(basis, take))?;
             }
             if self.purpose == Purpose::Propose {
                 digests.push((partition, columns.iter_mut().map(Column::finish).collect()));

@@ -8,6 +8,7 @@ use ristoro_domain::roster::Profile;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_proto::eligibility::v1::SubscriptionsImported;
 use ristoro_proto::subscriber::profile_in;
+use ristoro_runtime::heavy::heavy;
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::{PgConnection, Row};
 
@@ -163,11 +164,14 @@ impl Everybody {
         let pin = self.roster_offset;
         let mut differing = subscription::differing(connection, numbers, pin).await?;
         self.reports.extend(subscription::reports(connection, numbers, pin).await?);
-        for page in &pages {
-            let people: &[u8] = page.try_get("people")?;
-            let people = SubscriptionsImported::decode(people).map_err(decode_error)?;
-            self.page(people, &mut differing)?;
-        }
+        heavy(|| {
+            for page in &pages {
+                let people: &[u8] = page.try_get("people")?;
+                let people = SubscriptionsImported::decode(people).map_err(decode_error)?;
+                self.page(people, &mut differing)?;
+            }
+            Ok::<_, sqlx::Error>(())
+        })?;
         let rest = differing.into_values().map(|row| Person::Recorded(Box::new(row)));
         self.ahead.extend(rest);
         self.after = last;

@@ -2,11 +2,12 @@
 
 use ristoro_domain::decided::Event;
 use ristoro_domain::policy::digest::{Digest, canonical};
-use ristoro_domain::policy::{Evaluator, Memo};
+use ristoro_domain::policy::{Evaluator, Memo, Refusal};
 use ristoro_domain::settlement::Pins;
 use ristoro_domain::time::time_zone_data;
 use ristoro_domain::totals::Totals;
 use ristoro_log::{Position, Topic};
+use ristoro_runtime::heavy::heavy;
 use ristoro_runtime::service::WorkerContext;
 use ristoro_runtime::views::Views;
 use sqlx::PgConnection;
@@ -146,10 +147,13 @@ impl OpenScan {
         let chunks = decide(self, &mut view).await?;
         view.rollback().await?;
         let through = chunks.len() < CHUNKS_AN_APPEND;
-        for chunk in chunks {
-            self.fold(&chunk)?;
-            records.push(self.stream.record(&Event::EntitlementsDecided(chunk)));
-        }
+        heavy(|| {
+            for chunk in chunks {
+                self.fold(&chunk)?;
+                records.push(self.stream.record(&Event::EntitlementsDecided(chunk)));
+            }
+            Ok::<_, ScanError>(())
+        })?;
         if through {
             let completed = Event::ScanCompleted {
                 totals: self.totals.clone(),
@@ -175,8 +179,11 @@ async fn decide(
     let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
     while chunks.len() < CHUNKS_AN_APPEND {
         let Some(read) = scan.walk.read(view, basis, scan.chunk_size).await? else { break };
-        let reasons = read.decide(&mut evaluator, basis).map_err(AssessError::from)?;
-        chunks.push(read.chunk(&evaluator, &reasons));
+        let decided = heavy(|| {
+            let reasons = read.decide(&mut evaluator, basis)?;
+            Ok(read.chunk(&evaluator, &reasons))
+        });
+        chunks.push(decided.map_err(|refusal: Refusal| AssessError::from(refusal))?);
     }
     scan.memo = evaluator.into_memo();
     Ok(chunks)
