@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message as _;
-use ristoro_domain::facts::{Period, Subscription};
+use ristoro_domain::facts::Subscription;
 use ristoro_domain::roster::Profile;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_proto::eligibility::v1::SubscriptionsImported;
@@ -220,29 +220,10 @@ impl Everybody {
             return *place;
         }
         let place = self.samples.len();
-        self.samples.push(sample(&profile));
+        // Id and period are set for whoever is looked at.
+        let window = Window { from: Instant::MIN, to: None };
+        self.samples.push(subscription::imported(String::new(), &profile, window));
         self.profiles.insert(profile, place);
         place
-    }
-}
-
-/// Makes a subscription of a profile, whose id and period are still to be set.
-fn sample(profile: &Profile) -> Subscription {
-    let period = Period {
-        plan: profile.plan.clone(),
-        fee: profile.fee,
-        fee_period: profile.fee_period,
-        window: Window { from: Instant::MIN, to: None },
-    };
-    Subscription {
-        id: String::new(),
-        service: profile.service.clone(),
-        segment: profile.segment,
-        class: profile.class,
-        cohort: profile.cohort.clone(),
-        quota_bytes: None,
-        term_end: None,
-        in_arrears: false,
-        periods: vec![period],
     }
 }

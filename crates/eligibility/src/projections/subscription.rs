@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ristoro_domain::facts::{Class, FeePeriod, Period, Segment, Subscription};
 use ristoro_domain::money::{Currency, Money};
-use ristoro_domain::roster::ImportRow;
+use ristoro_domain::roster::{ImportRow, Profile};
 use ristoro_domain::time::{Instant, Window};
 use ristoro_runtime::stored::{instant, signed, unsigned};
 use sqlx::postgres::PgRow;
@@ -254,15 +254,21 @@ pub(super) fn roster_row(row: &PgRow) -> Result<RosterRow, sqlx::Error> {
 
 /// Makes the row of a number that is as its page has it.
 pub(super) fn paged_row(number: u64, row: &ImportRow) -> RosterRow {
-    let profile = &row.profile;
+    let window = Window { from: row.valid_from, to: row.valid_to };
+    let subscription = imported(row.subscription.clone(), &row.profile, window);
+    RosterRow { number, subscriber: row.subscriber.clone(), subscription }
+}
+
+/// Makes the subscription that a batch brought.
+pub(super) fn imported(id: String, profile: &Profile, window: Window) -> Subscription {
     let period = Period {
         plan: profile.plan.clone(),
         fee: profile.fee,
         fee_period: profile.fee_period,
-        window: Window { from: row.valid_from, to: row.valid_to },
+        window,
     };
-    let subscription = Subscription {
-        id: row.subscription.clone(),
+    Subscription {
+        id,
         service: profile.service.clone(),
         segment: profile.segment,
         class: profile.class,
@@ -271,8 +277,7 @@ pub(super) fn paged_row(number: u64, row: &ImportRow) -> RosterRow {
         term_end: None,
         in_arrears: false,
         periods: vec![period],
-    };
-    RosterRow { number, subscriber: row.subscriber.clone(), subscription }
+    }
 }
 
 fn periods(row: &PgRow) -> Result<Vec<Period>, sqlx::Error> {
