@@ -154,17 +154,6 @@ impl Stack {
         service.end().await
     }
 
-    /// Starts a service that has ended again, and waits until it is ready.
-    ///
-    /// # Errors
-    /// Where it does not start.
-    pub async fn begin(&mut self, name: &'static str) -> Result<(), Error> {
-        let mut service = Service::start(name, &self.settings).await?;
-        service.ready().await?;
-        self.services.insert(name, service);
-        Ok(())
-    }
-
     /// Gives the end of every partition of the log: the same before and after what changes nothing.
     ///
     /// # Errors
