@@ -5,7 +5,9 @@
 //! with the highest byte first.
 
 use ristoro_domain::columns::Columns;
+use ristoro_log::Position;
 
+use crate::projection::FoldError;
 use crate::stored::{decode_error, signed, unsigned};
 
 /// A chunk's columns, packed.
@@ -22,13 +24,13 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Packs columns.
+    /// Packs the columns of the record at a position.
     ///
-    /// # Panics
-    /// Where a chunk has more than 65,536 entries or spans more than four billion numbers: it has 10,000 people at most,
-    /// and their numbers were given out one after the other.
-    #[must_use]
-    pub fn of(columns: &Columns) -> Self {
+    /// # Errors
+    /// `Payload` where an entry is beyond 65,535 or a number more than four billion from the first: a chunk that this
+    /// program decides has 10,000 people at most, whose numbers were given out one after the other.
+    pub fn of(columns: &Columns, position: Position) -> Result<Self, FoldError> {
+        let problem = |problem: String| FoldError::Payload { position, problem };
         let numbers = columns.numbers();
         let first = numbers.first().copied().unwrap_or_default();
         let mut packed = Self {
@@ -38,14 +40,17 @@ impl Packed {
             entries: Vec::with_capacity(numbers.len() * 2),
         };
         for number in numbers {
-            let distance = u32::try_from(number - first).expect("a chunk's numbers are close");
+            let distance = u32::try_from(number - first);
+            let far = |_| problem(format!("number {number} is too far from the chunk's first"));
+            let distance = distance.map_err(far)?;
             packed.numbers.extend(distance.to_be_bytes());
         }
         for entry in columns.entries() {
-            let entry = u16::try_from(*entry).expect("a chunk has few people");
+            let entry = u16::try_from(*entry);
+            let entry = entry.map_err(|_| problem("it has more than 65,536 entries".to_owned()))?;
             packed.entries.extend(entry.to_be_bytes());
         }
-        packed
+        Ok(packed)
     }
 }
 
@@ -74,7 +79,11 @@ pub fn unpacked(
 
 #[cfg(test)]
 mod tests {
+    use ristoro_log::Topic;
+
     use super::*;
+
+    const POSITION: Position = Position { topic: Topic::Entitlement, partition: 1, offset: 9 };
 
     #[test]
     fn what_was_packed_comes_back() {
@@ -83,12 +92,24 @@ mod tests {
         for (number, entry) in [(1 << 48 | 5, 0), (1 << 48 | 6, 300), (1 << 48 | 70_000, 1)] {
             columns.push(number, entry).unwrap();
         }
-        let packed = Packed::of(&columns);
+        let packed = Packed::of(&columns, POSITION).unwrap();
         assert_eq!(packed.numbers[4..], [0, 0, 0, 1, 0, 1, 17, 107]);
         assert_eq!(packed.entries, [0, 0, 1, 44, 0, 1]);
         let found = unpacked(packed.first_number, &packed.numbers, &packed.entries);
         assert_eq!(found.unwrap(), columns);
         assert_eq!(packed.last_number, Some(1 << 48 | 70_000));
+    }
+
+    #[test]
+    fn what_no_program_of_ours_decides_stops_at_its_record() {
+        // A step is less than four billion, two of them need not be.
+        let far: &[(u64, u32)] = &[(7, 0), (1 << 31, 0), (7 + (1 << 32), 0)];
+        for people in [far, &[(7, 65_536)]] {
+            let mut columns = Columns::default();
+            people.iter().for_each(|(number, entry)| columns.push(*number, *entry).unwrap());
+            let refused = Packed::of(&columns, POSITION).unwrap_err();
+            assert!(matches!(refused, FoldError::Payload { position: POSITION, .. }), "{refused}");
+        }
     }
 
     #[test]

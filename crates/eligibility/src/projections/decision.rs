@@ -89,7 +89,7 @@ async fn apply(
     assessment: &str,
     event: &Event,
     record: &Accepted,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), FoldError> {
     let partition = small(record.position.partition);
     match event {
         Event::EntitlementsDecided(chunk) => {
@@ -143,8 +143,8 @@ async fn insert_chunk(
     assessment: &str,
     chunk: &Chunk,
     record: &Accepted,
-) -> Result<(), sqlx::Error> {
-    let packed = Packed::of(&chunk.columns);
+) -> Result<(), FoldError> {
+    let packed = Packed::of(&chunk.columns, record.position)?;
     let dictionary = EntitlementsDecided {
         reasons: chunk.reasons.iter().map(reason_out).collect(),
         ..EntitlementsDecided::default()
@@ -166,8 +166,8 @@ async fn insert_chunk(
     .bind(dictionary.encode_to_vec())
     .bind(remedies_json(&chunk.reasons))
     .execute(tx)
-    .await
-    .map(|_| ())
+    .await?;
+    Ok(())
 }
 
 /// Writes what SQL shows of each reason: a list per reason of its remedies.
@@ -230,6 +230,8 @@ pub async fn chunks_between(
 ) -> Result<Vec<ChunkRow>, sqlx::Error> {
     let text = format!(
         "select {COLUMNS} from entitlement_chunk where assessment = $1 and partition = $2 \
+         and first_number >= coalesce((select max(first_number) from entitlement_chunk where assessment = $1 \
+         and partition = $2 and first_number <= $3), $3) \
          and last_number >= $3 and first_number <= $4 order by first_number limit $5"
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(text))

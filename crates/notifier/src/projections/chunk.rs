@@ -10,6 +10,7 @@ use ristoro_proto::notice::{told_in, told_out};
 use ristoro_proto::notifier::v1 as wire;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::packed::{Packed, unpacked};
+use ristoro_runtime::projection::FoldError;
 use ristoro_runtime::stored::{decode_error, signed, small, unsigned, unsigned_small};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -91,8 +92,8 @@ pub(super) async fn insert(
     key: &ChunkKey,
     record: &Accepted,
     queued: &QueuedChunk,
-) -> Result<(), sqlx::Error> {
-    let packed = Packed::of(&queued.columns);
+) -> Result<(), FoldError> {
+    let packed = Packed::of(&queued.columns, record.position)?;
     let told: Vec<Vec<u8>> =
         queued.told.iter().map(|remedies| told_out(remedies).encode_to_vec()).collect();
     sqlx::query(
@@ -111,8 +112,8 @@ pub(super) async fn insert(
     .bind(queued.skipped)
     .bind(i32::try_from(queued.columns.len()).expect("a chunk is far shorter than 2^31"))
     .execute(tx)
-    .await
-    .map(|_| ())
+    .await?;
+    Ok(())
 }
 
 /// Ends a queue.

@@ -72,20 +72,22 @@ async fn queue(
     record: &Accepted,
     assessment: &str,
     event: QueueEvent,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), FoldError> {
     let partition = record.position.partition;
     match event {
         QueueEvent::NoticesQueued(queued) => {
             let (assessment, chunk) = (assessment.to_owned(), record.envelope.version);
-            chunk::insert(tx, &ChunkKey { assessment, partition, chunk }, record, &queued).await
+            let key = ChunkKey { assessment, partition, chunk };
+            chunk::insert(tx, &key, record, &queued).await?;
         }
         QueueEvent::NoticesReleased { outage, .. } => {
-            chunk::end(tx, assessment, partition, &QueueState::Released { outage }).await
+            chunk::end(tx, assessment, partition, &QueueState::Released { outage }).await?;
         }
         QueueEvent::NoticesVoided => {
-            chunk::end(tx, assessment, partition, &QueueState::Voided).await
+            chunk::end(tx, assessment, partition, &QueueState::Voided).await?;
         }
     }
+    Ok(())
 }
 
 async fn dispatch(

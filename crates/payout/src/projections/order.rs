@@ -9,6 +9,7 @@ use ristoro_proto::payout_order::order_out;
 use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::packed::{Packed, unpacked};
+use ristoro_runtime::projection::FoldError;
 use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -44,14 +45,14 @@ fn phase_of(number: i16) -> Result<OrderPhase, sqlx::Error> {
 /// Keeps a chunk.
 ///
 /// # Errors
-/// The database's.
+/// `Payload` for a chunk that no version of this program orders, and the database's.
 pub async fn insert_chunk(
     tx: &mut PgConnection,
     assessment: &str,
     chunk: &OrderChunk,
     record: &Accepted,
-) -> Result<(), sqlx::Error> {
-    let packed = Packed::of(&chunk.columns);
+) -> Result<(), FoldError> {
+    let packed = Packed::of(&chunk.columns, record.position)?;
     let dictionary = PayoutsOrdered {
         orders: chunk.orders.iter().map(order_out).collect(),
         ..PayoutsOrdered::default()
@@ -90,8 +91,8 @@ pub async fn insert_chunk(
     .bind(small(record.position.partition))
     .bind(i64::try_from(chunk.columns.len()).expect("a chunk is small"))
     .execute(tx)
-    .await
-    .map(|_| ())
+    .await?;
+    Ok(())
 }
 
 /// Gives the bit of a channel in `order_chunk.channels`.
