@@ -11,7 +11,6 @@ create table holder (
 -- The roster's batches as they came: one row a batch.
 create table roster_page (
     first_number bigint not null,
-    last_number bigint not null,
     recorded_at bigint not null,
     -- A byte each: 1 where a transfer reaches the account of its row, 2 where its plan has a fee, added.
     payables bytea not null,

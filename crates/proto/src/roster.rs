@@ -20,7 +20,7 @@ pub(crate) const IMPORTED: &str = "SubscriptionsImported";
 const RESERVED: &str = "NumbersReserved";
 
 /// How a period that still runs is written.
-pub(crate) const OPEN_S: i64 = i64::MIN;
+const OPEN_S: i64 = i64::MIN;
 
 /// A record of the subscriber topic, of either sort of stream. For readers that fold the whole topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,6 +126,16 @@ pub(crate) fn check_columns(message: &out::SubscriptionsImported) -> Result<(), 
     }
 }
 
+/// Reads when a plan of a batch began, and when it ended; none while it runs.
+///
+/// # Errors
+/// For seconds that are no time.
+pub fn period_in(from_s: i64, to_s: i64) -> Result<(Instant, Option<Instant>), WireError> {
+    let second = |value, field| Instant::from_second(value).map_err(|e| bad(IMPORTED, field, e));
+    let to = (to_s != OPEN_S).then(|| second(to_s, "valid_to_s")).transpose()?;
+    Ok((second(from_s, "valid_from_s")?, to))
+}
+
 fn imported_in(message: out::SubscriptionsImported) -> Result<RosterEvent, WireError> {
     check_columns(&message)?;
     let profiles = message
@@ -133,24 +143,21 @@ fn imported_in(message: out::SubscriptionsImported) -> Result<RosterEvent, WireE
         .into_iter()
         .map(|profile| profile_in(profile, IMPORTED).map(Arc::new))
         .collect::<Result<Vec<_>, _>>()?;
-    let second = |value, field| Instant::from_second(value).map_err(|e| bad(IMPORTED, field, e));
     let mut rows = Vec::with_capacity(message.subscriptions.len());
     let people = message.subscribers.into_iter().zip(message.contacts).zip(message.payees);
     let ids = message.subscriptions.into_iter().zip(people);
     for (place, (subscription, ((subscriber, contact), payee))) in ids.enumerate() {
         let profile = usize::try_from(message.profile[place]).ok();
         let profile = profile.and_then(|place| profiles.get(place));
-        let valid_to = match message.valid_to_s[place] {
-            OPEN_S => None,
-            end => Some(second(end, "valid_to_s")?),
-        };
+        let (valid_from, valid_to) =
+            period_in(message.valid_from_s[place], message.valid_to_s[place])?;
         rows.push(ImportRow {
             subscription,
             subscriber,
             profile: profile
                 .cloned()
                 .ok_or_else(|| bad(IMPORTED, "profile", "names a profile that is not there"))?,
-            valid_from: second(message.valid_from_s[place], "valid_from_s")?,
+            valid_from,
             valid_to,
             contact: contact_in(contact),
             payee: payee_in(payee),

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message;
 use ristoro_domain::roster::{ImportRow, Profile};
-use ristoro_domain::time::Instant;
 
 use crate::eligibility::v1::SubscriptionsImported;
-use crate::roster::{IMPORTED, OPEN_S, check_columns};
+use crate::roster::{IMPORTED, check_columns, period_in};
 use crate::subscriber::{contact_in, payee_in, profile_in};
 use crate::types::bad;
 use crate::wire::{Wire, WireError, decode_message};
@@ -147,18 +146,17 @@ impl RosterPage {
         else {
             return Ok(None);
         };
-        let second =
-            |seconds: i64| Instant::from_second(seconds).map_err(|e| bad(PAGE, "valid", e));
         let profile = columns.profile.get(place).and_then(|at| self.profiles.get(*at as usize));
         let profile = profile.ok_or_else(|| bad(PAGE, "profile", "names none that is there"))?;
         let period = columns.valid_from_s.get(place).zip(columns.valid_to_s.get(place));
         let (from, to) = period.ok_or_else(|| bad(PAGE, "valid_from_s", "is too short"))?;
+        let (valid_from, valid_to) = period_in(*from, *to)?;
         Ok(Some(ImportRow {
             subscription: subscription.clone(),
             subscriber: subscriber.clone(),
             profile: Arc::clone(profile),
-            valid_from: second(*from)?,
-            valid_to: (*to != OPEN_S).then(|| second(*to)).transpose()?,
+            valid_from,
+            valid_to,
             contact: columns.contacts.get(place).cloned().map(contact_in).unwrap_or_default(),
             payee: columns.payees.get(place).cloned().and_then(payee_in),
         }))

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use super::AssessError;
 use super::inputs::Earlier;
 use crate::projections::decision::chunks_between;
-use crate::projections::page::{Everybody, People};
+use crate::projections::everybody::{Everybody, People};
 
 /// Where a walk is.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use ristoro_domain::subscriber::{Base, Holding, Stretch};
 use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::PgConnection;
 
-use super::subscription::{self, RosterRow, paged_row, roster_row};
+use super::subscription::{self, COLUMNS, RosterRow, paged_row, roster_row};
 use super::{person, roster_page};
 
 /// A holding's columns; one element per stretch.
@@ -116,9 +116,6 @@ pub(super) async fn supersede(
     insert(tx, recorded_at, subscriber, subscription, holding).await
 }
 
-const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
-                       currencies, fee_periods, valid_from, valid_to";
-
 /// Gives the current state of a subscription.
 pub(super) async fn current(
     tx: &mut PgConnection,
@@ -154,11 +151,8 @@ pub async fn people(
     subscribers: &[String],
     recorded: Recorded,
 ) -> Result<BTreeMap<String, Base>, sqlx::Error> {
-    let held: Vec<(i64,)> = sqlx::query_as("select number from holder where subscriber = any($1)")
-        .bind(subscribers)
-        .fetch_all(&mut *connection)
-        .await?;
-    let numbers: Vec<u64> = held.into_iter().map(|(number,)| unsigned(number)).collect();
+    let numbers: Vec<u64> =
+        held(connection, subscribers).await?.into_iter().map(|(_, number)| number).collect();
     let mut people: BTreeMap<String, Base> = BTreeMap::new();
     if numbers.is_empty() {
         return Ok(people);
@@ -176,6 +170,23 @@ pub async fn people(
         (base.contact, base.payee) = (person.contact, person.payee);
     }
     Ok(people)
+}
+
+/// Gives the numbers that subscribers have, as (subscriber, number).
+pub(super) async fn held(
+    connection: &mut PgConnection,
+    subscribers: &[String],
+) -> Result<Vec<(String, u64)>, sqlx::Error> {
+    // One by one through the key: for a long list the server may otherwise take it for better to walk the whole table.
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select wanted.subscriber, held.number from unnest($1::text[]) as wanted (subscriber) \
+         cross join lateral (select number from holder where holder.subscriber = wanted.subscriber offset 0) as held \
+         order by wanted.subscriber, held.number",
+    )
+    .bind(subscribers)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(subscriber, number)| (subscriber, unsigned(number))).collect())
 }
 
 /// Gives subscriptions as they came to the roster.

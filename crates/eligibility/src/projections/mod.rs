@@ -2,9 +2,9 @@
 
 pub mod assessment;
 pub mod decision;
+pub mod everybody;
 pub mod holding;
 pub mod outage_event;
-pub mod page;
 pub mod person;
 pub mod policy;
 pub mod roster;

@@ -7,6 +7,7 @@ use ristoro_runtime::stored::{signed, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::holding::held;
 use super::roster_page;
 
 /// A person as the roster knows it.
@@ -49,23 +50,19 @@ pub(super) async fn people(
     .await?;
     let entry = |row: &PgRow| Ok((row.try_get("subscriber")?, person_row(row)?));
     let mut people = rows.iter().map(entry).collect::<Result<BTreeMap<_, _>, sqlx::Error>>()?;
-    let paged: Vec<&String> = subscribers.iter().filter(|id| !people.contains_key(*id)).collect();
+    let paged: Vec<String> =
+        subscribers.iter().filter(|id| !people.contains_key(*id)).cloned().collect();
     if paged.is_empty() {
         return Ok(people);
     }
-    let held: Vec<(String, i64)> = sqlx::query_as(
-        "select subscriber, number from holder where subscriber = any($1) order by subscriber, number",
-    )
-    .bind(paged)
-    .fetch_all(&mut *connection)
-    .await?;
+    let held = held(connection, &paged).await?;
     if held.is_empty() {
         return Ok(people);
     }
-    let numbers: Vec<u64> = held.iter().map(|(_, number)| unsigned(*number)).collect();
+    let numbers: Vec<u64> = held.iter().map(|(_, number)| *number).collect();
     let pages = roster_page::of(connection, &numbers).await?;
     let mut told_at: BTreeMap<String, u64> = BTreeMap::new();
-    for ((subscriber, _), number) in held.into_iter().zip(numbers) {
+    for (subscriber, number) in held {
         let Some((row, recorded_at)) = pages.row(number)? else { continue };
         // The first batch tells, and in it the last row.
         if *told_at.entry(subscriber.clone()).or_insert(recorded_at) == recorded_at {

@@ -86,8 +86,8 @@ pub(super) async fn behind(
 ) -> Result<Pages, sqlx::Error> {
     let rows = sqlx::query(
         "select recorded_at, people || who as columns from roster_page \
-         where first_number >= coalesce((select first_number from roster_page where first_number <= $1 \
-         and last_number > $1 order by first_number desc limit 1), $1) order by first_number limit $2",
+         where first_number >= coalesce((select max(first_number) from roster_page where first_number <= $1), $1) \
+         and last_number > $1 order by first_number limit $2",
     )
     .bind(signed(after))
     .bind(limit)

@@ -88,7 +88,8 @@ pub async fn ids(
     Ok(states.into_iter().map(pair).collect())
 }
 
-const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
+/// The columns that `roster_row` reads.
+pub(super) const COLUMNS: &str = "number, subscriber, subscription, service, segment, class, cohort, plans, fees_minor, \
                        currencies, fee_periods, valid_from, valid_to";
 
 /// Gives subscriptions as they are now; unknown numbers are left out.

@@ -8,7 +8,7 @@ use ristoro_domain::facts::Subscription;
 use ristoro_domain::roster::RosterEvent;
 use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_domain::time::Instant;
-use ristoro_eligibility::projections::page::Everybody;
+use ristoro_eligibility::projections::everybody::Everybody;
 use ristoro_log::position::partition_of;
 use ristoro_log::{Envelope, EventLog, Topic};
 use ristoro_proto::eligibility::v1 as api;

@@ -23,11 +23,10 @@ pub(super) async fn insert(
         .filter_map(|(number, row)| Some((number, row.valid_to.map(Instant::as_microsecond)?)));
     let (ending, ends_at): (Vec<i64>, Vec<i64>) = ends.unzip();
     sqlx::query(
-        "insert into roster_page (first_number, last_number, recorded_at, payables, ending, ends_at, people) \
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into roster_page (first_number, recorded_at, payables, ending, ends_at, people) \
+         values ($1, $2, $3, $4, $5, $6)",
     )
     .bind(signed(first_number))
-    .bind(signed(first_number + rows.len() as u64 - 1))
     .bind(recorded_at)
     .bind(rows.iter().map(payable::byte).collect::<Vec<u8>>())
     .bind(ending)

@@ -91,7 +91,8 @@ async fn paged(
 ) -> Result<Vec<Payable>, sqlx::Error> {
     let rows = sqlx::query(
         "select first_number, payables, ending, ends_at from roster_page \
-         where last_number >= $1 and first_number <= $2 and recorded_at < $3 order by first_number",
+         where first_number >= coalesce((select max(first_number) from roster_page where first_number <= $1), $1) \
+         and first_number <= $2 and recorded_at < $3 order by first_number",
     )
     .bind(extract.first)
     .bind(extract.last)

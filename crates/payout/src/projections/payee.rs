@@ -72,10 +72,13 @@ async fn insert_holders(
         .collect();
     // In the order of the index, which is written and searched faster so.
     holders.sort_unstable();
+    // One by one through the key: for a long list the server may otherwise take it for better to walk the whole table.
     let known: Vec<(String, i64)> = sqlx::query_as(
         "with added as (insert into holder (subscriber, subscription, number) \
          select * from unnest($1::text[], $2::text[], $3::bigint[])) \
-         select subscriber, min(number) from holder where subscriber = any($1) group by subscriber",
+         select wanted.subscriber, min(held.number) from unnest($1::text[]) as wanted (subscriber) \
+         cross join lateral (select number from holder where holder.subscriber = wanted.subscriber offset 0) as held \
+         group by wanted.subscriber",
     )
     .bind(holders.iter().map(|(subscriber, ..)| *subscriber).collect::<Vec<_>>())
     .bind(holders.iter().map(|(_, subscription, _)| *subscription).collect::<Vec<_>>())

@@ -7,6 +7,7 @@ use ristoro_domain::facts::Subscription;
 use ristoro_domain::roster::Profile;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_proto::eligibility::v1::SubscriptionsImported;
+use ristoro_proto::roster::period_in;
 use ristoro_proto::subscriber::profile_in;
 use ristoro_runtime::heavy::heavy;
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
@@ -16,8 +17,6 @@ use super::subscription::{self, RosterRow, first_of, undecodable};
 
 /// Pages that are read at once.
 const PAGES_A_READ: i64 = 16;
-/// How a period that still runs is written on the log.
-const OPEN_S: i64 = i64::MIN;
 
 /// One subscription as of a pin.
 #[derive(Debug)]
@@ -143,9 +142,12 @@ impl Everybody {
     /// Reads the next pages with what differs from them.
     async fn read(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         let end = first_of(self.partition + 1);
+        // The first page that reaches behind the number is the one that holds it, or the next: found by key, however
+        // many lie before it.
         let pages = sqlx::query(
-            "select first_number, last_number, people from roster_page \
-             where last_number > $1 and first_number < $2 and recorded_at < $3 order by first_number limit $4",
+            "select last_number, people from roster_page \
+             where first_number >= coalesce((select max(first_number) from roster_page where first_number <= $1), $1) \
+             and last_number > $1 and first_number < $2 and recorded_at < $3 order by first_number limit $4",
         )
         .bind(signed(self.after))
         .bind(end)
@@ -206,9 +208,8 @@ impl Everybody {
             let profile = profiles.get(profile as usize).copied();
             let profile =
                 profile.ok_or_else(|| undecodable("a page names no such profile".to_owned()))?;
-            let second = |value| Instant::from_second(value).map_err(decode_error);
-            let to = if to == OPEN_S { None } else { Some(second(to)?) };
-            let window = Window { from: second(from)?, to };
+            let (from, to) = period_in(from, to).map_err(decode_error)?;
+            let window = Window { from, to };
             self.ahead.push_back(Person::Paged { number, profile, id, window });
         }
         Ok(())
