@@ -6,6 +6,7 @@ mod generated {
 }
 
 pub mod decided;
+pub mod dictionary;
 pub mod notice;
 pub mod ops;
 pub mod outage;

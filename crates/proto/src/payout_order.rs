@@ -46,7 +46,11 @@ pub fn order_out(order: &Order) -> out::Order {
     out::Order { lines: order.lines.iter().map(line).collect() }
 }
 
-fn order_in(order: &out::Order) -> Result<Order, WireError> {
+/// Reads an order.
+///
+/// # Errors
+/// `Field` where it has no line, or one without a remedy or channel.
+pub fn order_in(order: &out::Order) -> Result<Order, WireError> {
     let line = |line: &out::OrderLine| {
         let remedy = required(line.remedy.as_ref(), ORDERED, "orders.lines.remedy")?;
         Ok(OrderLine { remedy: remedy_in(remedy)?, channel: channel_in(line.channel)? })

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message;
 use ristoro_domain::roster::{ImportRow, Profile};
 
-use crate::eligibility::v1::SubscriptionsImported;
+use crate::eligibility::v1::{self as wire, SubscriptionsImported};
 use crate::roster::{IMPORTED, check_columns, period_in};
 use crate::subscriber::{contact_in, payee_in, profile_in};
 use crate::types::bad;
@@ -24,11 +24,35 @@ pub enum Personal {
     Payees,
 }
 
-/// A page that was read.
+/// A page that was read; a person's own columns are decoded where that person is asked for.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RosterPage {
-    columns: SubscriptionsImported,
+    columns: Columns,
     profiles: Vec<Arc<Profile>>,
+}
+
+/// `SubscriptionsImported` with texts and messages as their bytes, which have the same form on the wire: a page has a
+/// thousand people, and mostly one is wanted.
+#[derive(Clone, PartialEq, Message)]
+struct Columns {
+    #[prost(uint64, tag = "1")]
+    first_number: u64,
+    #[prost(message, repeated, tag = "2")]
+    profiles: Vec<wire::Profile>,
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    subscriptions: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "4")]
+    subscribers: Vec<Bytes>,
+    #[prost(uint32, repeated, tag = "5")]
+    profile: Vec<u32>,
+    #[prost(sint64, repeated, tag = "6")]
+    valid_from_s: Vec<i64>,
+    #[prost(sint64, repeated, tag = "7")]
+    valid_to_s: Vec<i64>,
+    #[prost(bytes = "bytes", repeated, tag = "8")]
+    contacts: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "9")]
+    payees: Vec<Bytes>,
 }
 
 /// A batch as its event has it, for tables that keep it as a page and need no row of it apart.
@@ -109,13 +133,12 @@ impl ImportedBatch {
 }
 
 impl RosterPage {
-    /// Reads a page.
+    /// Reads a page, or its first part.
     ///
     /// # Errors
     /// For bytes that no version of this program wrote.
-    pub fn read(bytes: &[u8]) -> Result<Self, WireError> {
-        let mut columns: SubscriptionsImported =
-            decode_message(PAGE, &Bytes::copy_from_slice(bytes))?;
+    pub fn read(bytes: impl Into<Bytes>) -> Result<Self, WireError> {
+        let mut columns: Columns = decode_message(PAGE, &bytes.into())?;
         let profiles = std::mem::take(&mut columns.profiles).into_iter();
         let profiles = profiles.map(|profile| profile_in(profile, PAGE).map(Arc::new));
         Ok(Self { profiles: profiles.collect::<Result<_, _>>()?, columns })
@@ -139,28 +162,50 @@ impl RosterPage {
     /// For columns that no version of this program wrote.
     pub fn row(&self, number: u64) -> Result<Option<ImportRow>, WireError> {
         let columns = &self.columns;
-        let Some(place) = number.checked_sub(self.first_number()) else { return Ok(None) };
-        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let Some(place) = self.place(number) else { return Ok(None) };
         let (Some(subscription), Some(subscriber)) =
             (columns.subscriptions.get(place), columns.subscribers.get(place))
         else {
             return Ok(None);
         };
-        let profile = columns.profile.get(place).and_then(|at| self.profiles.get(*at as usize));
-        let profile = profile.ok_or_else(|| bad(PAGE, "profile", "names none that is there"))?;
         let period = columns.valid_from_s.get(place).zip(columns.valid_to_s.get(place));
         let (from, to) = period.ok_or_else(|| bad(PAGE, "valid_from_s", "is too short"))?;
         let (valid_from, valid_to) = period_in(*from, *to)?;
+        let contact = columns.contacts.get(place).map(|bytes| decode_message(PAGE, bytes));
+        let payee = columns.payees.get(place).map(|bytes| decode_message(PAGE, bytes));
         Ok(Some(ImportRow {
-            subscription: subscription.clone(),
-            subscriber: subscriber.clone(),
-            profile: Arc::clone(profile),
+            subscription: text(subscription, "subscriptions")?,
+            subscriber: text(subscriber, "subscribers")?,
+            profile: self.profile_at(place)?,
             valid_from,
             valid_to,
-            contact: columns.contacts.get(place).cloned().map(contact_in).unwrap_or_default(),
-            payee: columns.payees.get(place).cloned().and_then(payee_in),
+            contact: contact.transpose()?.map(contact_in).unwrap_or_default(),
+            payee: payee.transpose()?.and_then(payee_in),
         }))
     }
+
+    /// Gives the profile of a number: of another page none.
+    ///
+    /// # Errors
+    /// For columns that no version of this program wrote.
+    pub fn profile(&self, number: u64) -> Result<Option<Arc<Profile>>, WireError> {
+        let place = self.place(number).filter(|place| *place < self.columns.subscriptions.len());
+        place.map(|place| self.profile_at(place)).transpose()
+    }
+
+    fn place(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.first_number())?).ok()
+    }
+
+    fn profile_at(&self, place: usize) -> Result<Arc<Profile>, WireError> {
+        let profile = self.columns.profile.get(place);
+        let profile = profile.and_then(|at| self.profiles.get(*at as usize)).map(Arc::clone);
+        profile.ok_or_else(|| bad(PAGE, "profile", "names none that is there"))
+    }
+}
+
+fn text(bytes: &Bytes, field: &'static str) -> Result<String, WireError> {
+    String::from_utf8(bytes.to_vec()).map_err(|_| bad(PAGE, field, "is no UTF-8"))
 }
 
 #[cfg(test)]
@@ -204,7 +249,7 @@ mod tests {
     #[test]
     fn a_page_gives_its_rows_back_with_the_personal_data_that_it_keeps() {
         for personal in [Personal::Contacts, Personal::Payees] {
-            let page = RosterPage::read(&batch().page(personal)).unwrap();
+            let page = RosterPage::read(batch().page(personal)).unwrap();
             assert_eq!((page.first_number(), page.last_number()), (7, 9));
             assert!(page.row(6).unwrap().is_none() && page.row(10).unwrap().is_none());
             for (number, mut row) in (7..).zip(rows()) {
@@ -223,9 +268,12 @@ mod tests {
         assert_eq!((batch.first_number(), batch.count()), (7, 3));
         assert_eq!(batch.holders().last(), Some(("p3", "s3", 9)));
         let (seen, who) = batch.parts();
-        let page = RosterPage::read(&[seen, who].concat()).unwrap();
+        let first = RosterPage::read(seen.clone()).unwrap();
+        let page = RosterPage::read([seen, who].concat()).unwrap();
         for (number, row) in (7..).zip(rows()) {
+            assert_eq!(first.profile(number).unwrap().as_ref(), Some(&row.profile));
             assert_eq!(page.row(number).unwrap(), Some(row));
         }
+        assert!(first.profile(6).unwrap().is_none() && first.profile(10).unwrap().is_none());
     }
 }

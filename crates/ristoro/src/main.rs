@@ -17,6 +17,10 @@ use clap::{Parser, Subcommand};
 use client::ClientError;
 use output::Output;
 
+/// Chunks and pages come and go by the megabyte on every thread: the allocators of glibc and musl take a tenth of a settlement.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Turns a service outage into settled compensation.
 #[derive(Debug, Parser)]
 #[command(name = "ristoro", version, propagate_version = true)]

@@ -77,6 +77,27 @@ pub fn unpacked(
     Ok(columns)
 }
 
+/// Gives the dictionary's entry of one number, without unpacking the others; none where the chunk does not hold it.
+///
+/// # Errors
+/// `Decode` for bytes that `Packed` never made.
+pub fn entry_of(
+    number: u64,
+    first_number: Option<i64>,
+    numbers: &[u8],
+    entries: &[u8],
+) -> Result<Option<u16>, sqlx::Error> {
+    let distance = number.checked_sub(first_number.map_or(0, unsigned));
+    let Some(distance) = distance.and_then(|distance| u32::try_from(distance).ok()) else {
+        return Ok(None);
+    };
+    let (numbers, _) = numbers.as_chunks::<4>();
+    let Ok(place) = numbers.binary_search(&distance.to_be_bytes()) else { return Ok(None) };
+    let entry = entries.as_chunks::<2>().0.get(place);
+    let missing = || sqlx::Error::Decode("the columns of a chunk differ in length".into());
+    entry.map(|entry| Some(u16::from_be_bytes(*entry))).ok_or_else(missing)
+}
+
 #[cfg(test)]
 mod tests {
     use ristoro_log::Topic;
@@ -97,6 +118,11 @@ mod tests {
         assert_eq!(packed.entries, [0, 0, 1, 44, 0, 1]);
         let found = unpacked(packed.first_number, &packed.numbers, &packed.entries);
         assert_eq!(found.unwrap(), columns);
+        let one = |number| {
+            entry_of(number, packed.first_number, &packed.numbers, &packed.entries).unwrap()
+        };
+        let asked = [(1 << 48) + 5, (1 << 48) + 6, (1 << 48) + 70_000, (1 << 48) + 7, 1, 1 << 49];
+        assert_eq!(asked.map(one), [Some(0), Some(300), Some(1), None, None, None]);
         assert_eq!(packed.last_number, Some(1 << 48 | 70_000));
     }
 
@@ -117,5 +143,6 @@ mod tests {
         assert!(unpacked(Some(1), &[0; 8], &[0; 2]).is_err());
         assert!(unpacked(Some(1), &[0; 5], &[0; 2]).is_err());
         assert!(unpacked(Some(1), &[0; 8], &[0; 4]).is_err(), "the same number twice");
+        assert!(entry_of(1, Some(1), &[0; 4], &[0; 1]).is_err());
     }
 }

@@ -78,20 +78,7 @@ impl Views {
     pub async fn positions(
         transaction: &mut PgConnection,
     ) -> Result<BTreeMap<(Topic, u32), u64>, sqlx::Error> {
-        let rows = sqlx::query(
-            "select topic, partition, min(next_offset) as next_offset from log_position group by 1, 2",
-        )
-        .fetch_all(transaction)
-        .await?;
-        let mut positions = BTreeMap::new();
-        for row in rows {
-            // A row of a topic that only a newer program knows shows nothing to this one.
-            if let Ok(topic) = row.try_get::<&str, _>("topic")?.parse() {
-                let partition = loaded_partition(row.try_get("partition")?);
-                positions.insert((topic, partition), loaded(row.try_get("next_offset")?));
-            }
-        }
-        Ok(positions)
+        shown(transaction).await.map(|(positions, _)| positions)
     }
 }
 
@@ -102,17 +89,37 @@ impl Views {
 /// # Errors
 /// The database's.
 pub async fn as_of(transaction: &mut PgConnection) -> Result<AsOf, sqlx::Error> {
-    let positions = Views::positions(transaction).await?;
+    let (positions, micros) = shown(transaction).await?;
     let last = |((topic, partition), next): ((Topic, u32), u64)| {
         let offset = next.checked_sub(1)?;
         Some(Position { topic, partition, offset }.to_string())
     };
     let positions = positions.into_iter().filter_map(last).collect();
-    let row = sqlx::query("select (extract(epoch from now()) * 1000000)::bigint as micros")
-        .fetch_one(transaction)
-        .await?;
-    let micros: i64 = row.try_get("micros")?;
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).expect("below a second");
     let time = Some(prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos });
     Ok(AsOf { positions, time })
+}
+
+/// Gives each partition's position, and the transaction's time in microseconds since the epoch: one round trip, one row.
+async fn shown(
+    transaction: &mut PgConnection,
+) -> Result<(BTreeMap<(Topic, u32), u64>, i64), sqlx::Error> {
+    let row = sqlx::query(
+        "select (extract(epoch from now()) * 1000000)::bigint as micros, coalesce(array_agg(topic), '{}') as topics, \
+         coalesce(array_agg(partition), '{}') as partitions, coalesce(array_agg(next_offset), '{}') as next_offsets \
+         from (select topic, partition, min(next_offset) as next_offset from log_position group by 1, 2) as place",
+    )
+    .fetch_one(transaction)
+    .await?;
+    let topics: Vec<String> = row.try_get("topics")?;
+    let partitions: Vec<i32> = row.try_get("partitions")?;
+    let offsets: Vec<i64> = row.try_get("next_offsets")?;
+    let mut positions = BTreeMap::new();
+    for ((topic, partition), offset) in topics.into_iter().zip(partitions).zip(offsets) {
+        // A row of a topic that only a newer program knows shows nothing to this one.
+        if let Ok(topic) = topic.parse() {
+            positions.insert((topic, loaded_partition(partition)), loaded(offset));
+        }
+    }
+    Ok((positions, row.try_get("micros")?))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ristoro_domain::roster::partition_of_number;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::entitlement_service_server::EntitlementService;
 use ristoro_runtime::edge::{self, SubscriptionKey};
@@ -16,7 +17,7 @@ use super::assessment_message::ASSESSMENT;
 use super::explain::{entitlement_message, explain};
 use crate::projections::assessment::{self, AssessmentRow};
 use crate::projections::decision::{self, ChunkRow};
-use crate::projections::subscription;
+use crate::projections::{owed, subscription};
 
 /// The name of an entitlement.
 pub const ENTITLEMENT: &str = "assessments/{assessment}/entitlements/{subscription}";
@@ -24,8 +25,6 @@ pub const ENTITLEMENT: &str = "assessments/{assessment}/entitlements/{subscripti
 pub const SUBSCRIPTION: &str = "subscribers/{subscriber}/subscriptions/{subscription}";
 /// How long a read waits for `min_position`.
 const WAIT: Duration = Duration::from_secs(5);
-/// The bits of a number below the partition.
-const COUNT_BITS: u32 = 48;
 /// Chunks that a list reads at once.
 const CHUNKS_A_READ: i64 = 4;
 
@@ -47,20 +46,11 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn partition(&self) -> u32 {
-        partition_of(self.number)
-    }
-
     /// Gives the segment that names it: alone where that is unique, else with its subscriber.
     pub(super) fn key(&self, unique: bool) -> SubscriptionKey {
         let subscriber = (!unique).then(|| self.subscriber.clone());
         SubscriptionKey { subscriber, subscription: self.subscription.clone() }
     }
-}
-
-/// Gives the partition that a number stands in.
-fn partition_of(number: u64) -> u32 {
-    u32::try_from(number >> COUNT_BITS).expect("the partition stands in the high bits")
 }
 
 impl Entitlements {
@@ -72,31 +62,32 @@ impl Entitlements {
 
     async fn one(&self, view: &mut PgConnection, name: &str) -> Result<api::Entitlement, Status> {
         let (assessment, key) = edge::subscription_key("name", ENTITLEMENT, name)?;
-        let found = find(view, &key, name).await?;
-        let row = assessment::find(view, &assessment).await.map_err(|e| status::database(&e))?;
-        let row = row.ok_or_else(|| status::not_found("Assessment", name))?;
-        let chunk = decision::chunk_of(view, &assessment, found.partition(), found.number).await;
-        let chunk = chunk.map_err(|error| status::database(&error))?;
-        let chunk = chunk.ok_or_else(|| status::not_found("Entitlement", name))?;
-        entitlement_message(&row, &chunk, &found, &key)
+        let (found, decided) = find(view, &key, Some(&assessment), name).await?;
+        let (row, chunk) = decided.first().ok_or_else(|| status::not_found("Assessment", name))?;
+        let chunk = chunk.as_ref().ok_or_else(|| status::not_found("Entitlement", name))?;
+        entitlement_message(row, chunk, &found, &key)
     }
 }
 
-/// Finds the one subscription that a key names.
-async fn find(view: &mut PgConnection, key: &SubscriptionKey, name: &str) -> Result<Found, Status> {
+/// Finds the one subscription that a key names, with what one assessment, or every one, decided about it.
+async fn find(
+    view: &mut PgConnection,
+    key: &SubscriptionKey,
+    assessment: Option<&str>,
+    name: &str,
+) -> Result<(Found, Vec<(AssessmentRow, Option<ChunkRow>)>), Status> {
     let (id, subscriber) = (&key.subscription, key.subscriber.as_deref());
-    let found = subscription::find(view, id, subscriber).await;
-    let found = found.map_err(|error| status::database(&error))?;
-    match found.as_slice() {
-        [] => Err(status::not_found("Subscription", name)),
-        [(number, subscriber)] => {
-            Ok(Found { number: *number, subscriber: subscriber.clone(), subscription: id.clone() })
-        }
-        many => Err(status::invalid(
-            "name",
-            format!("names {} subscriptions: write {{subscriber}}~{{subscription}}", many.len()),
-        )),
+    let holders = owed::find(view, id, subscriber, assessment).await;
+    let mut holders = holders.map_err(|error| status::database(&error))?;
+    let Some(owed::Holder { number, subscriber, assessments }) = holders.pop() else {
+        return Err(status::not_found("Subscription", name));
+    };
+    if !holders.is_empty() {
+        let count = holders.len() + 1;
+        let problem = format!("names {count} subscriptions: write {{subscriber}}~{{subscription}}");
+        return Err(status::invalid("name", problem));
     }
+    Ok((Found { number, subscriber, subscription: id.clone() }, assessments))
 }
 
 #[tonic::async_trait]
@@ -174,8 +165,8 @@ impl EntitlementService for Entitlements {
                 (None, SubscriptionKey { subscriber: Some(subscriber), subscription })
             }
         };
-        let found = find(&mut view, &key, &request.name).await?;
-        let explanations = explain(&mut view, only.as_deref(), &found, &key).await?;
+        let (found, decided) = find(&mut view, &key, only.as_deref(), &request.name).await?;
+        let explanations = explain(&mut view, decided, &found, &key).await?;
         if explanations.is_empty() {
             return Err(status::not_found("Entitlement", &request.name));
         }
@@ -198,8 +189,8 @@ async fn members(
     let mut members: Vec<Member> = Vec::new();
     let partitions = row.proposal.pins.roster_offsets.len();
     let partitions = u32::try_from(partitions).expect("partitions are few");
-    for partition in partition_of(after)..partitions {
-        let mut from = if partition == partition_of(after) { after + 1 } else { 0 };
+    for partition in partition_of_number(after)..partitions {
+        let mut from = if partition == partition_of_number(after) { after + 1 } else { 0 };
         loop {
             let (id, numbers) = (&row.assessment, from..=i64::MAX as u64);
             let chunks =

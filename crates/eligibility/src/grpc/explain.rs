@@ -1,7 +1,7 @@
 //! The chain of events that led to what a subscription is owed, with the rule lines.
 
+use ristoro_domain::roster::partition_of_number;
 use ristoro_domain::settlement::{Event as SettlementEvent, Status as Stage};
-use ristoro_domain::time::Instant;
 use ristoro_log::{Position, Topic};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::types::{reason_out, timestamp};
@@ -12,10 +12,10 @@ use sqlx::PgConnection;
 use tonic::Status;
 
 use super::entitlement::{ENTITLEMENT, Found, SUBSCRIPTION};
-use crate::projections::assessment::{self, AssessmentRow};
-use crate::projections::decision::{self, ChunkRow};
+use crate::projections::assessment::AssessmentRow;
+use crate::projections::chain;
+use crate::projections::decision::ChunkRow;
 use crate::projections::stored::StoredEvent;
-use crate::projections::{outage_event, policy, subscription_history};
 
 /// Writes an entitlement.
 pub(super) fn entitlement_message(
@@ -38,26 +38,19 @@ pub(super) fn entitlement_message(
     })
 }
 
-/// Explains what one assessment, or every one, decided about a subscription; in the order of the proposals.
+/// Explains what was decided about a subscription, in the order of the proposals.
 pub(super) async fn explain(
     view: &mut PgConnection,
-    only: Option<&str>,
+    decided: Vec<(AssessmentRow, Option<ChunkRow>)>,
     found: &Found,
     key: &SubscriptionKey,
 ) -> Result<Vec<api::Explanation>, Status> {
-    let database = |error: sqlx::Error| status::database(&error);
-    let rows = match only {
-        Some(id) => assessment::find(view, id).await.map_err(database)?.into_iter().collect(),
-        None => assessment::list(view, None, (i64::MIN, ""), i64::MAX).await.map_err(database)?,
-    };
-    let partition = u32::try_from(found.number >> 48).expect("the partition is in the high bits");
     let mut explanations = Vec::new();
-    for row in &rows {
-        let chunk = decision::chunk_of(view, &row.assessment, partition, found.number).await;
-        let Some(chunk) = chunk.map_err(database)? else { continue };
+    for (row, chunk) in &decided {
+        let Some(chunk) = chunk else { continue };
         explanations.push(api::Explanation {
-            entitlement: Some(entitlement_message(row, &chunk, found, key)?),
-            chain: chain(view, row, &chunk, found).await?,
+            entitlement: Some(entitlement_message(row, chunk, found, key)?),
+            chain: chain(view, row, chunk, found).await?,
         });
     }
     Ok(explanations)
@@ -71,30 +64,20 @@ async fn chain(
     found: &Found,
 ) -> Result<Vec<api::ChainLink>, Status> {
     let database = |error: sqlx::Error| status::database(&error);
-    let pins = &row.proposal.pins;
-    let partition = (found.number >> 48) as usize;
-    let roster_offset = pins.roster_offsets.get(partition).copied().unwrap_or_default();
-    let mut chain = Vec::new();
-    for event in
-        subscription_history::recorded(view, found.number, roster_offset).await.map_err(database)?
-    {
-        chain.push(roster_link(event, found));
+    let partition = partition_of_number(found.number) as usize;
+    let roster_offset = row.proposal.pins.roster_offsets.get(partition).copied();
+    let roster = chain::roster(view, found.number, roster_offset.unwrap_or_default()).await;
+    let mut links: Vec<_> = roster.map_err(database)?.into_iter().map(|e| roster_link(e, found)).collect();
+    for event in &chain::events(view, &row.proposal).await.map_err(database)? {
+        let text = match event.position.topic {
+            Topic::Settlement => settlement_text(event, &row.assessment),
+            Topic::Policy => Some(policy_text(row)),
+            _ => Some(outage_text(event)),
+        };
+        links.extend(text.map(|text| link(event, text)));
     }
-    let pinned: Option<Position> = pins.outage_position.parse().ok();
-    let outage = outage_event::events(view, &row.proposal.outage, pinned).await;
-    chain.extend(outage.map_err(database)?.iter().map(|event| link(event, outage_text(event))));
-    let version = Some(pins.policy_version.as_str());
-    if let Some(published) = policy::find(view, &pins.policy, version).await.map_err(database)? {
-        chain.push(policy_link(row, published.position, published.published_at));
-    }
-    let settlement = assessment::events(view, &row.proposal.outage).await.map_err(database)?;
-    for event in &settlement {
-        if let Some(text) = settlement_text(event, &row.assessment) {
-            chain.push(link(event, text));
-        }
-    }
-    chain.push(decided_link(chunk, found));
-    Ok(chain)
+    links.push(decided_link(chunk, found));
+    Ok(links)
 }
 
 fn link(event: &StoredEvent, text: String) -> api::ChainLink {
@@ -121,21 +104,14 @@ fn outage_text(event: &StoredEvent) -> String {
 }
 
 fn roster_link((offset, text): (u64, String), found: &Found) -> api::ChainLink {
-    let partition = u32::try_from(found.number >> 48).expect("the partition is in the high bits");
+    let partition = partition_of_number(found.number);
     let position = Position { topic: Topic::Subscriber, partition, offset };
     api::ChainLink { position: position.to_string(), text, ..api::ChainLink::default() }
 }
 
-fn policy_link(row: &AssessmentRow, position: Position, published_at: Instant) -> api::ChainLink {
+fn policy_text(row: &AssessmentRow) -> String {
     let pins = &row.proposal.pins;
-    api::ChainLink {
-        position: position.to_string(),
-        stream: format!("policy/{}", pins.policy),
-        r#type: "PolicyPublished".to_owned(),
-        occurred_at: Some(timestamp(published_at)),
-        text: format!("policy {} version {} was published", pins.policy, pins.policy_version),
-        ..api::ChainLink::default()
-    }
+    format!("policy {} version {} was published", pins.policy, pins.policy_version)
 }
 
 /// Says what an event of the settlement has to do with the assessment; none for events of others.

@@ -174,7 +174,8 @@ async fn end(
     .map(|_| ())
 }
 
-const COLUMNS: &str = "assessment, state, version, proposal_version, proposal, proposed_at, approved_by, cap_minor, \
+/// The columns that `assessment_row` reads.
+pub(super) const COLUMNS: &str = "assessment, state, version, proposal_version, proposal, proposed_at, approved_by, cap_minor, \
                        cap_currency, note, approved_position, ended_position";
 
 /// Gives one assessment.
@@ -270,7 +271,7 @@ pub async fn events(
     .collect()
 }
 
-fn assessment_row(row: &PgRow) -> Result<AssessmentRow, sqlx::Error> {
+pub(super) fn assessment_row(row: &PgRow) -> Result<AssessmentRow, sqlx::Error> {
     let payload: Vec<u8> = row.try_get("proposal")?;
     let event = Event::decode("AssessmentProposed", &payload.into()).map_err(decode_error)?;
     let Event::AssessmentProposed(proposal) = event else {

@@ -5,15 +5,17 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use prost::Message as _;
+use ristoro_domain::columns::Columns;
 use ristoro_domain::decided::{Chunk, Event};
 use ristoro_domain::remedy::{Reason, Remedy};
 use ristoro_domain::time::Instant;
 use ristoro_domain::totals::Totals;
 use ristoro_log::{Position, Topic};
+use ristoro_proto::dictionary;
 use ristoro_proto::eligibility::v1::EntitlementsDecided;
 use ristoro_proto::types::{reason_in, reason_out, totals_in, totals_out};
 use ristoro_runtime::accepted::Accepted;
-use ristoro_runtime::packed::{Packed, unpacked};
+use ristoro_runtime::packed::{Packed, entry_of, unpacked};
 use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
@@ -191,31 +193,8 @@ fn remedies_json(reasons: &[Reason]) -> String {
     format!("[{}]", reasons.iter().map(list).collect::<Vec<_>>().join(","))
 }
 
+/// The columns that `chunk_row` reads.
 const COLUMNS: &str = "assessment, partition, chunk, record_offset, occurred_at, first_number, numbers, entries, reasons";
-
-/// Gives the chunk that holds a number, for one assessment.
-///
-/// # Errors
-/// The database's.
-pub async fn chunk_of(
-    connection: &mut PgConnection,
-    assessment: &str,
-    partition: u32,
-    number: u64,
-) -> Result<Option<ChunkRow>, sqlx::Error> {
-    let text = format!(
-        "select {COLUMNS} from entitlement_chunk where assessment = $1 and partition = $2 \
-         and first_number <= $3 order by first_number desc limit 1"
-    );
-    let row = sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(assessment)
-        .bind(small(partition))
-        .bind(signed(number))
-        .fetch_optional(connection)
-        .await?;
-    let found = row.as_ref().map(chunk_row).transpose()?;
-    Ok(found.filter(|row| row.chunk.columns.entry_of(number).is_some()))
-}
 
 /// Gives the chunks of a partition that hold numbers of an inclusive range, in number order.
 ///
@@ -283,12 +262,31 @@ fn scan_row(row: &PgRow) -> Result<ScanRow, sqlx::Error> {
 }
 
 fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
-    let partition: i32 = row.try_get("partition")?;
-    let reasons: Vec<u8> = row.try_get("reasons")?;
-    let message = EntitlementsDecided::decode(reasons.as_slice()).map_err(decode_error)?;
-    let reasons = message.reasons.iter().map(reason_in).collect::<Result<_, _>>();
+    let message = EntitlementsDecided::decode(row.try_get::<&[u8], _>("reasons")?);
+    let reasons = message.map_err(decode_error)?.reasons;
+    let reasons = reasons.iter().map(reason_in).collect::<Result<_, _>>().map_err(decode_error)?;
     let first_number: i64 = row.try_get("first_number")?;
     let columns = unpacked(Some(first_number), row.try_get("numbers")?, row.try_get("entries")?)?;
+    placed(row, Chunk { reasons, columns })
+}
+
+/// Reads of a chunk only what it decided about one number; none where it holds another's.
+pub(super) fn own_row(row: &PgRow, number: u64) -> Result<Option<ChunkRow>, sqlx::Error> {
+    let (numbers, entries) = (row.try_get("numbers")?, row.try_get("entries")?);
+    let Some(entry) = entry_of(number, row.try_get("first_number")?, numbers, entries)? else {
+        return Ok(None);
+    };
+    let reasons: Vec<u8> = row.try_get("reasons")?;
+    let reason = dictionary::entry(reasons, entry.into()).map_err(decode_error)?;
+    let reason = reason.ok_or_else(|| sqlx::Error::Decode("a chunk lacks a reason".into()))?;
+    let mut columns = Columns::default();
+    columns.push(number, 0).map_err(decode_error)?;
+    let reasons = vec![reason_in(&reason).map_err(decode_error)?];
+    placed(row, Chunk { reasons, columns }).map(Some)
+}
+
+fn placed(row: &PgRow, chunk: Chunk) -> Result<ChunkRow, sqlx::Error> {
+    let partition: i32 = row.try_get("partition")?;
     Ok(ChunkRow {
         assessment: row.try_get("assessment")?,
         number: unsigned(row.try_get("chunk")?),
@@ -298,6 +296,6 @@ fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
             offset: unsigned(row.try_get("record_offset")?),
         },
         occurred_at: instant(row.try_get("occurred_at")?)?,
-        chunk: Chunk { reasons: reasons.map_err(decode_error)?, columns },
+        chunk,
     })
 }

@@ -98,7 +98,7 @@ pub(super) async fn behind(
 
 fn pages(rows: &[PgRow]) -> Result<Pages, sqlx::Error> {
     let kept = |row: &PgRow| {
-        let page = RosterPage::read(row.try_get("columns")?).map_err(decode_error)?;
+        let page = RosterPage::read(row.try_get::<Vec<u8>, _>("columns")?).map_err(decode_error)?;
         Ok(Kept { page, recorded_at: unsigned(row.try_get("recorded_at")?) })
     };
     rows.iter().map(kept).collect::<Result<_, sqlx::Error>>().map(Pages)

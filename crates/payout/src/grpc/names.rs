@@ -136,7 +136,7 @@ pub async fn find_payout(view: &mut PgConnection, name: &str) -> Result<FoundPay
     let mut found = find_members(view, &[name], |_| "name".to_owned()).await?;
     let (assessment, member) = found.swap_remove(0);
     let partition = partition_of_number(member.number);
-    let chunk = standing::of_number(view, &assessment, partition, member.number).await;
+    let chunk = standing::own(view, &assessment, partition, member.number).await;
     let chunk = chunk.map_err(|error| status::database(&error))?;
     let chunk = chunk.ok_or_else(|| status::not_found("ristoro.dev/Payout", name))?;
     Ok(FoundPayout { assessment, member, chunk })

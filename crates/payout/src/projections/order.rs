@@ -1,14 +1,16 @@
 //! Orders in chunks: one row per chunk, found by binary search where one person is asked for.
 
 use prost::Message as _;
+use ristoro_domain::columns::Columns;
 use ristoro_domain::order::{Channel, Event, Order, OrderChunk, OrderLine};
 use ristoro_domain::payout_chunk::OrderPhase;
 use ristoro_domain::time::Instant;
+use ristoro_proto::dictionary;
 use ristoro_proto::payout::v1::PayoutsOrdered;
-use ristoro_proto::payout_order::order_out;
+use ristoro_proto::payout_order::{order_in, order_out};
 use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::accepted::Accepted;
-use ristoro_runtime::packed::{Packed, unpacked};
+use ristoro_runtime::packed::{Packed, entry_of, unpacked};
 use ristoro_runtime::projection::FoldError;
 use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
@@ -25,6 +27,8 @@ pub struct ChunkRow {
     pub occurred_at: Instant,
     /// How its stream stands.
     pub phase: OrderPhase,
+    /// Whether anything happened to its people.
+    pub differs: bool,
 }
 
 fn phase_number(phase: OrderPhase) -> i16 {
@@ -166,8 +170,18 @@ fn lines_json(orders: &[Order]) -> String {
     format!("[{}]", orders.iter().map(list).collect::<Vec<_>>().join(","))
 }
 
-const SELECT: &str = "select chunk, roster_offset, skipped, first_number, numbers, entries, orders, state, occurred_at \
-    from order_chunk join order_stream using (assessment, partition)";
+/// The columns that `chunk_row` reads. A look whether anything happened to the chunk's people spares most of them three
+/// statements that would find nothing.
+const SELECT: &str = "select chunk, roster_offset, skipped, first_number, numbers, entries, orders, state, occurred_at, \
+    exists (select from payout_difference as one where one.assessment = wanted.assessment \
+    and one.number between first_number and last_number) \
+    or exists (select from reservation as one where (one.assessment, one.partition, one.chunk) \
+    = (wanted.assessment, wanted.partition, wanted.chunk)) \
+    or exists (select from grant_lease as one where (one.assessment, one.partition, one.chunk) \
+    = (wanted.assessment, wanted.partition, wanted.chunk)) \
+    or exists (select from grant_outcome as one where (one.assessment, one.partition, one.chunk) \
+    = (wanted.assessment, wanted.partition, wanted.chunk)) as differs \
+    from order_chunk as wanted join order_stream using (assessment, partition)";
 
 /// Gives chunks of a partition behind a chunk, in order.
 ///
@@ -251,33 +265,72 @@ pub async fn chunk_of(
     partition: u32,
     number: u64,
 ) -> Result<Option<ChunkRow>, sqlx::Error> {
+    let row = row_of(connection, assessment, partition, number).await?;
+    let found = row.as_ref().map(chunk_row).transpose()?;
+    Ok(found.filter(|row| row.chunk.order_of(number).is_some()))
+}
+
+/// Gives of the chunk that orders something for a number only what is about that number.
+///
+/// # Errors
+/// The database's.
+pub async fn own(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    number: u64,
+) -> Result<Option<ChunkRow>, sqlx::Error> {
+    let Some(row) = row_of(connection, assessment, partition, number).await? else {
+        return Ok(None);
+    };
+    let (numbers, entries) = (row.try_get("numbers")?, row.try_get("entries")?);
+    let Some(entry) = entry_of(number, row.try_get("first_number")?, numbers, entries)? else {
+        return Ok(None);
+    };
+    let orders: Vec<u8> = row.try_get("orders")?;
+    let order = dictionary::entry(orders, entry.into()).map_err(decode_error)?;
+    let order = order.ok_or_else(|| sqlx::Error::Decode("a chunk lacks an order".into()))?;
+    let mut columns = Columns::default();
+    columns.push(number, 0).map_err(decode_error)?;
+    let orders = vec![order_in(&order).map_err(decode_error)?];
+    placed(&row, orders, columns).map(Some)
+}
+
+async fn row_of(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    number: u64,
+) -> Result<Option<PgRow>, sqlx::Error> {
     let text = format!(
         "{SELECT} where assessment = $1 and partition = $2 and first_number <= $3 \
          order by first_number desc limit 1"
     );
-    let row = sqlx::query(sqlx::AssertSqlSafe(text))
+    sqlx::query(sqlx::AssertSqlSafe(text))
         .bind(assessment)
         .bind(small(partition))
         .bind(signed(number))
         .fetch_optional(connection)
-        .await?;
-    let found = row.as_ref().map(chunk_row).transpose()?;
-    Ok(found.filter(|row| row.chunk.order_of(number).is_some()))
+        .await
 }
 
 fn chunk_row(row: &PgRow) -> Result<ChunkRow, sqlx::Error> {
     let orders: Vec<u8> = row.try_get("orders")?;
     let event = Event::decode("PayoutsOrdered", &orders.into()).map_err(decode_error)?;
-    let Event::PayoutsOrdered(mut chunk) = event else {
+    let Event::PayoutsOrdered(chunk) = event else {
         unreachable!("the type that was asked for decodes to its own variant")
     };
     let first_number = row.try_get("first_number")?;
-    chunk.columns = unpacked(first_number, row.try_get("numbers")?, row.try_get("entries")?)?;
-    chunk.roster_offset = unsigned(row.try_get("roster_offset")?);
-    chunk.skipped = row.try_get("skipped")?;
+    let columns = unpacked(first_number, row.try_get("numbers")?, row.try_get("entries")?)?;
+    placed(row, chunk.orders, columns)
+}
+
+fn placed(row: &PgRow, orders: Vec<Order>, columns: Columns) -> Result<ChunkRow, sqlx::Error> {
+    let roster_offset = unsigned(row.try_get("roster_offset")?);
     Ok(ChunkRow {
         number: unsigned(row.try_get("chunk")?),
-        chunk,
+        chunk: OrderChunk { orders, columns, roster_offset, skipped: row.try_get("skipped")? },
+        differs: row.try_get("differs")?,
         occurred_at: instant(row.try_get("occurred_at")?)?,
         phase: phase_of(row.try_get("state")?)?,
     })

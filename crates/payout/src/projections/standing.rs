@@ -49,6 +49,22 @@ pub async fn of_number(
     }
 }
 
+/// Reads of the chunk that orders something for a number only what is about that number.
+///
+/// # Errors
+/// The database's.
+pub async fn own(
+    connection: &mut PgConnection,
+    assessment: &str,
+    partition: u32,
+    number: u64,
+) -> Result<Option<Chunk>, sqlx::Error> {
+    match order::own(connection, assessment, partition, number).await? {
+        Some(row) => of(connection, assessment, partition, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Reads what happened to the people of a chunk.
 ///
 /// # Errors
@@ -61,7 +77,7 @@ pub async fn of(
 ) -> Result<Chunk, sqlx::Error> {
     let numbers = row.chunk.columns.numbers();
     let mut standing = ChunkStanding { phase: row.phase, ..ChunkStanding::default() };
-    if let (Some(first), Some(last)) = (numbers.first(), numbers.last()) {
+    if let (Some(first), Some(last), true) = (numbers.first(), numbers.last(), row.differs) {
         standing.people = difference::standings(connection, assessment, (*first, *last)).await?;
         standing.holdings =
             reservation::holdings(connection, assessment, partition, row.number).await?;

@@ -12,6 +12,9 @@ const CONNECT_BOUND: Duration = Duration::from_secs(10);
 /// How long a query may wait for a free connection.
 const ACQUIRE_BOUND: Duration = Duration::from_secs(10);
 
+/// How long an idle connection is taken to be alive without asking.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// Why the database cannot be used. No text holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -75,6 +78,16 @@ pub async fn connect(config: &ServiceConfig) -> Result<PgPool, ConnectError> {
     Ok(PgPoolOptions::new()
         .max_connections(config.pool_size)
         .acquire_timeout(ACQUIRE_BOUND)
+        // Asking costs a round trip: only where a server may have gone meanwhile.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for < FRESH {
+                    return Ok(true);
+                }
+                Ok(connection.ping().await.is_ok())
+            })
+        })
         .connect_lazy_with(options))
 }
 

@@ -69,6 +69,7 @@ async fn many_small_faults_lose_nothing_and_double_nothing() {
     }
     memory.settle();
     until(&database.pool, ECHOES, 400).await;
+    until(&database.pool, SUM, 400).await;
     assert_eq!(number(&database.pool, SUM).await, 400);
     service.stop().await.unwrap();
 }
