@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod output;
 mod progress;
+mod rate;
 mod simulation;
 mod values;
 mod verbs;

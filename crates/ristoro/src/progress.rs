@@ -1,4 +1,5 @@
-//! Progress of long work, on stderr: a bar on a terminal, a line every few seconds elsewhere.
+//! Progress of long work, on stderr: a bar on a terminal, a line every few seconds elsewhere; with what is done a second
+//! and how long it still takes.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -6,15 +7,26 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::rate::{Rate, left_text};
+
 /// How often a line is written where there is no terminal.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// What the rate is taken over.
+pub const WINDOW: Duration = Duration::from_secs(5);
 
 /// What is under way.
 pub struct Progress {
     what: String,
     bar: Option<ProgressBar>,
+    begun: Instant,
+    told: Mutex<Told>,
+}
+
+struct Told {
+    rate: Rate,
     /// The last line: when it was written, and what had been done.
-    written: Mutex<Option<(Instant, u64)>>,
+    written: Option<(Instant, u64)>,
 }
 
 impl Progress {
@@ -22,24 +34,28 @@ impl Progress {
     pub fn new(what: impl Into<String>) -> Self {
         let what = what.into();
         let bar = std::io::stderr().is_terminal().then(|| bar(&what));
-        Self { what, bar, written: Mutex::new(None) }
+        let told = Mutex::new(Told { rate: Rate::over(WINDOW), written: None });
+        Self { what, bar, begun: Instant::now(), told }
     }
 
     /// Tells how far it is.
     pub fn at(&self, done: u64, of: u64) {
+        let mut told = self.told.lock().expect("nobody panics while a line is written");
+        told.rate.add(self.begun.elapsed(), done);
+        let pace = pace_text(&told.rate, of);
         if let Some(bar) = &self.bar {
             bar.set_length(of);
             bar.set_position(done);
+            bar.set_prefix(pace);
             return;
         }
-        let mut written = self.written.lock().expect("nobody panics while a line is written");
-        let due = match *written {
+        let due = match told.written {
             None => true,
             Some((when, before)) => before != done && (when.elapsed() >= INTERVAL || done == of),
         };
         if due {
-            eprintln!("{}: {done} of {of}", self.what);
-            *written = Some((Instant::now(), done));
+            eprintln!("{}: {done} of {of}{pace}", self.what);
+            told.written = Some((Instant::now(), done));
         }
     }
 
@@ -52,8 +68,14 @@ impl Progress {
     }
 }
 
+/// Writes the rate and the time left; nothing before there is a rate.
+fn pace_text(rate: &Rate, of: u64) -> String {
+    let each = rate.per_second();
+    each.map_or_else(String::new, |each| format!(", {each} a second, {}", left_text(rate.left(of))))
+}
+
 fn bar(what: &str) -> ProgressBar {
-    let template = "  {msg}  {wide_bar} {pos} of {len}, {eta} left";
+    let template = "  {msg}  {wide_bar} {pos} of {len} ({percent} %){prefix}";
     let style = ProgressStyle::with_template(template).expect("the template of the bar is right");
     ProgressBar::new(0).with_style(style).with_message(what.to_owned())
 }

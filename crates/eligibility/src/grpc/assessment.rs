@@ -35,9 +35,6 @@ const WAIT: Duration = Duration::from_secs(5);
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 /// Subscriptions a chunk unless the proposal says otherwise.
 const CHUNK_SIZE: u32 = 4_000;
-/// Who may read assessments.
-const READERS: [Role; 6] =
-    [Role::Proposer, Role::Approver, Role::Treasury, Role::Support, Role::Analyst, Role::Operator];
 
 /// Serves assessments.
 #[derive(Debug)]
@@ -235,7 +232,7 @@ impl AssessmentService for Assessments {
         &self,
         request: Request<api::GetAssessmentRequest>,
     ) -> Result<Response<api::GetAssessmentResponse>, Status> {
-        require(&request, &READERS)?;
+        require(&request, &Role::FOLLOWERS)?;
         let request = request.into_inner();
         self.views.wait(&edge::min_position(&request.min_position)?, WAIT).await?;
         let row = self.find(&request.name).await?;
@@ -248,7 +245,7 @@ impl AssessmentService for Assessments {
         &self,
         request: Request<api::ListAssessmentsRequest>,
     ) -> Result<Response<api::ListAssessmentsResponse>, Status> {
-        require(&request, &READERS)?;
+        require(&request, &Role::FOLLOWERS)?;
         let request = request.into_inner();
         let outage = match request.outage.is_empty() {
             true => None,
@@ -283,7 +280,7 @@ impl AssessmentService for Assessments {
         &self,
         request: Request<api::WatchAssessmentRequest>,
     ) -> Result<Response<Self::WatchAssessmentStream>, Status> {
-        require(&request, &READERS)?;
+        require(&request, &Role::FOLLOWERS)?;
         let name = request.into_inner().name;
         self.find(&name).await?;
         let (sender, receiver) = tokio::sync::mpsc::channel(4);

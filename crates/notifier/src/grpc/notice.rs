@@ -215,6 +215,24 @@ impl NoticeService for Notices {
         let consistency_token = edge::consistency_token(&done.token);
         Ok(Response::new(api::SuppressRecipientResponse { consistency_token }))
     }
+
+    async fn get_queue_progress(
+        &self,
+        request: Request<api::GetQueueProgressRequest>,
+    ) -> Result<Response<api::GetQueueProgressResponse>, Status> {
+        require(&request, &Role::FOLLOWERS)?;
+        let [assessment] = edge::parse_name("name", ASSESSMENT, &request.get_ref().name)?;
+        let mut view = self.view("").await?;
+        let progress = chunk::progress(&mut view, &assessment).await;
+        let progress = progress.map_err(|error| status::database(&error))?;
+        let as_of = views::as_of(&mut view).await.map_err(|error| status::database(&error))?;
+        Ok(Response::new(api::GetQueueProgressResponse {
+            queued: progress.queued,
+            released_partitions: progress.released_partitions,
+            voided_partitions: progress.voided_partitions,
+            as_of: Some(as_of),
+        }))
+    }
 }
 
 /// Zero names the last attempt.

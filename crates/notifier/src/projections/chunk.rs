@@ -265,6 +265,40 @@ pub async fn is_known(
     row.try_get("known")
 }
 
+/// How far the queue of an assessment is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Subscriptions that a notice is queued for.
+    pub queued: u64,
+    /// Partitions whose notices are released.
+    pub released_partitions: u32,
+    /// Partitions whose notices are void.
+    pub voided_partitions: u32,
+}
+
+/// Tells how far the queue of an assessment is. The columns' lengths are known without reading them.
+///
+/// # Errors
+/// The database's.
+pub async fn progress(
+    connection: &mut PgConnection,
+    assessment: &str,
+) -> Result<Progress, sqlx::Error> {
+    let row = sqlx::query(
+        "select (select coalesce(sum(length(numbers) / 4), 0) from notice_chunk where assessment = $1) as queued, \
+         (count(*) filter (where state = 2))::integer as released, \
+         (count(*) filter (where state = 3))::integer as voided from queue where assessment = $1",
+    )
+    .bind(assessment)
+    .fetch_one(connection)
+    .await?;
+    Ok(Progress {
+        queued: unsigned(row.try_get("queued")?),
+        released_partitions: unsigned_small(row.try_get("released")?),
+        voided_partitions: unsigned_small(row.try_get("voided")?),
+    })
+}
+
 /// Lists released chunks of these partitions that have places in no wave of the first attempt.
 ///
 /// # Errors

@@ -1,6 +1,10 @@
 //! What callers get, and who may call.
 
-use ristoro_proto::notifier::v1::{GetNoticeRequest, NoticeState, PreviewNoticeRequest};
+use std::time::{Duration, Instant};
+
+use ristoro_proto::notifier::v1::{
+    GetNoticeRequest, GetQueueProgressRequest, NoticeState, PreviewNoticeRequest,
+};
 use ristoro_runtime::status::reason_text;
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -38,6 +42,33 @@ async fn a_preview_sends_nothing_and_says_what_the_mail_will() {
     let own = client.preview_notice(as_anna(preview(0, ""))).await.unwrap().into_inner();
     assert_eq!(own.language, "en");
     assert_eq!(text(&mails[0]).replace("\r\n", "\n").trim_end(), own.body.trim_end());
+    running.end().await;
+}
+
+#[tokio::test]
+async fn callers_follow_how_many_notices_are_queued_and_where_they_are_released() {
+    let running = start().await;
+    let world = &running.world;
+    let progress = async |assessment: &str| {
+        let request = GetQueueProgressRequest { name: format!("assessments/{assessment}") };
+        let answer = running.client().get_queue_progress(as_anna(request)).await.unwrap();
+        let told = answer.into_inner();
+        assert!(told.as_of.is_some());
+        (told.queued, told.released_partitions, told.voided_partitions)
+    };
+    world.import(people(3, "c1"));
+    world.declare(vec![down()]);
+    world.decide(3, &[2]);
+    running.until(&name(0), NoticeState::Queued).await;
+    assert_eq!(progress(ASSESSMENT).await, (2, 0, 0));
+    world.complete(1);
+    running.until(&name(0), NoticeState::Waiting).await;
+    let begun = Instant::now();
+    while progress(ASSESSMENT).await != (2, 2, 0) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "not both partitions are released");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(progress("another").await, (0, 0, 0));
     running.end().await;
 }
 

@@ -24,7 +24,7 @@ use super::export::Exports;
 use super::names::{self, FoundPayout, WAIT, assessment_id, file_name, find_payout, wrong_state};
 use super::payout_list::{self, Filter};
 use super::payout_message::{Context, hold_notes};
-use crate::projections::{difference, payment_file};
+use crate::projections::{difference, order, payment_file};
 use crate::streams::{payout_stream, switch_stream};
 
 /// Who may read one payout.
@@ -278,6 +278,24 @@ impl PayoutService for Payouts {
         let as_of = views::as_of(&mut view).await.map_err(|error| status::database(&error))?;
         let as_of = Some(as_of);
         Ok(Response::new(api::ListPayoutsResponse { payouts, next_page_token, as_of }))
+    }
+
+    async fn get_order_progress(
+        &self,
+        request: Request<api::GetOrderProgressRequest>,
+    ) -> Result<Response<api::GetOrderProgressResponse>, Status> {
+        require(&request, &Role::FOLLOWERS)?;
+        let assessment = assessment_id("name", &request.get_ref().name)?;
+        let mut view = self.views.begin().await.map_err(|error| status::database(&error))?;
+        let progress = order::progress(&mut view, &assessment).await;
+        let progress = progress.map_err(|error| status::database(&error))?;
+        let as_of = views::as_of(&mut view).await.map_err(|error| status::database(&error))?;
+        Ok(Response::new(api::GetOrderProgressResponse {
+            ordered: progress.ordered,
+            released_partitions: progress.released_partitions,
+            voided_partitions: progress.voided_partitions,
+            as_of: Some(as_of),
+        }))
     }
 }
 

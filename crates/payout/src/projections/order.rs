@@ -12,7 +12,7 @@ use ristoro_proto::wire::Wire as _;
 use ristoro_runtime::accepted::Accepted;
 use ristoro_runtime::packed::{Packed, entry_of, unpacked};
 use ristoro_runtime::projection::FoldError;
-use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned};
+use ristoro_runtime::stored::{decode_error, instant, signed, small, unsigned, unsigned_small};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
@@ -144,6 +144,43 @@ pub async fn end(
     .execute(tx)
     .await
     .map(|_| ())
+}
+
+/// How far the orders of an assessment are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Subscriptions that something is ordered for.
+    pub ordered: u64,
+    /// Partitions whose orders are released.
+    pub released_partitions: u32,
+    /// Partitions whose orders are void.
+    pub voided_partitions: u32,
+}
+
+/// Tells how far the orders of an assessment are.
+///
+/// # Errors
+/// The database's.
+pub async fn progress(
+    connection: &mut PgConnection,
+    assessment: &str,
+) -> Result<Progress, sqlx::Error> {
+    let row = sqlx::query(
+        "select coalesce(sum(ordered), 0)::bigint as ordered, \
+         (count(*) filter (where state = $2))::integer as released, \
+         (count(*) filter (where state = $3))::integer as voided \
+         from order_stream where assessment = $1",
+    )
+    .bind(assessment)
+    .bind(phase_number(OrderPhase::Released))
+    .bind(phase_number(OrderPhase::Voided))
+    .fetch_one(connection)
+    .await?;
+    Ok(Progress {
+        ordered: unsigned(row.try_get("ordered")?),
+        released_partitions: unsigned_small(row.try_get("released")?),
+        voided_partitions: unsigned_small(row.try_get("voided")?),
+    })
 }
 
 /// Writes what SQL shows of each order: a list per order of its lines.

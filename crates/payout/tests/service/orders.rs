@@ -9,8 +9,10 @@ use ristoro_domain::roster::Payee;
 use ristoro_domain::settlement::Event as Settled;
 use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_log::Topic;
+use ristoro_proto::payout::v1 as api;
 use ristoro_proto::wire::Wire;
 
+use crate::calls::as_cleo;
 use crate::support::{Running, start, start_idle, until};
 use crate::world::{IBAN, euro, quota};
 
@@ -82,6 +84,32 @@ async fn decisions_are_ordered_on_channels_released_and_posted() {
         ]
     );
     running.assert_rebuilt_tables_equal_the_live_ones().await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_follow_how_many_are_ordered_and_where_that_is_released() {
+    let running = start().await;
+    let progress = async |assessment: &str| {
+        let request = api::GetOrderProgressRequest { name: format!("assessments/{assessment}") };
+        let answer = running.payouts().get_order_progress(as_cleo(request)).await.unwrap();
+        let told = answer.into_inner();
+        assert!(told.as_of.is_some());
+        (told.ordered, told.released_partitions, told.voided_partitions)
+    };
+    let pins = running.import_four();
+    running.propose("a1", pins.clone());
+    running.propose("a2", pins);
+    assert_eq!(progress("a1").await, (0, 0, 0));
+    running.decide("a1", 0, (&[euro()], &[1, 2]));
+    running.decide("a1", 0, (&[quota()], &[3]));
+    running.decide("a1", 0, (&[], &[4]));
+    until((3, 0, 0), async || progress("a1").await).await;
+    running.complete("a1", vec![3, 0]);
+    until((3, 2, 0), async || progress("a1").await).await;
+    running.decide("a2", 0, (&[euro()], &[1]));
+    running.write((Topic::Entitlement, 0), "scan/a2/0", &Decided::ScanVoided);
+    until((1, 0, 1), async || progress("a2").await).await;
     running.end().await;
 }
 

@@ -19,7 +19,7 @@ use super::outage::{Facts, OUTAGE};
 use super::{People, notices, why};
 use crate::client::{Caller, Service, refusal, request_id};
 use crate::progress::Progress;
-use crate::verbs::assessment::{Assessments, propose, simulate, totals_text, watch};
+use crate::verbs::assessment::{Assessments, propose, simulate, totals_text, until_decided};
 use crate::verbs::subscriptions::{import, print_report};
 
 /// The policies of the case: goodwill as it was given, and what the telecoms regulator's rules would give.
@@ -174,7 +174,7 @@ pub(super) fn refused(result: Result<(), tonic::Status>, what: &str) -> Result<(
 async fn decide(people: &People, proposal: &api::Assessment) -> Result<()> {
     let progress = Progress::new("  decided");
     let told = |decided, total| progress.at(decided, total);
-    let ended = watch(&people.carla, &proposal.name, told).await?;
+    let ended = until_decided(&people.carla, &proposal.name, told).await?;
     drop(progress);
     if ended.state() != api::AssessmentState::Completed {
         bail!("{} ended as {}: {}", ended.name, ended.state().as_str_name(), ended.note);

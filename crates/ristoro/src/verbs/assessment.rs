@@ -17,8 +17,9 @@ use crate::Answer;
 use crate::call::{Paging, Sending, done, name, outcome};
 use crate::client::{Caller, Connection, Service, request_id};
 use crate::output::{Output, print_list, print_one};
-use crate::progress::Progress;
 use crate::{simulation, values};
+
+mod watch;
 
 /// Works on assessments.
 #[derive(Debug, Args)]
@@ -104,8 +105,12 @@ enum Verb {
         #[command(flatten)]
         sending: Sending,
     },
-    /// Follows an assessment until it ends; exits with 1 where it is not completed
-    #[command(after_help = "Example: ristoro assessment watch 0f0e...")]
+    /// Follows an assessment until all are decided, paid and queued; exits with 1 where it is not completed
+    #[command(after_help = "Example: ristoro assessment watch 0f0e...
+
+Paid are those whose payouts are ordered, queued those for whom a notice waits; both are released once all are decided.
+Rates are those of the last five seconds, and the time left follows from them: it is unknown where nothing moved. In JSON
+it is an object a second, on a line each; what has no address in --endpoint is left out.")]
     Watch {
         /// The assessment
         assessment: String,
@@ -165,14 +170,7 @@ impl Assessment {
                 answer.assessment.map_or(Ok(()), |assessment| print(output, &assessment))?;
             }
             Verb::Watch { assessment } => {
-                let progress = Progress::new("decided");
-                let name = name("assessments", &assessment);
-                let told = |decided, total| progress.at(decided, total);
-                let ended = watch(&caller, &name, told).await?;
-                drop(progress);
-                print(output, &ended)?;
-                let completed = api::AssessmentState::Completed;
-                return Ok(if ended.state() == completed { Answer::Yes } else { Answer::No });
+                return watch::run(&caller, &name("assessments", &assessment), output).await;
             }
         }
         Ok(Answer::Yes)
@@ -274,8 +272,8 @@ pub async fn propose(
     answer.assessment.ok_or_else(|| tonic::Status::internal("the answer has no assessment"))
 }
 
-/// Follows an assessment to its end.
-pub async fn watch(
+/// Follows an assessment until everybody is decided.
+pub async fn until_decided(
     caller: &Caller,
     name: &str,
     progress: impl Fn(u64, u64),

@@ -49,6 +49,16 @@ impl Role {
         Role::Operator,
     ];
 
+    /// Who may see how far an assessment is, in each service that it goes through.
+    pub const FOLLOWERS: [Role; 6] = [
+        Role::Proposer,
+        Role::Approver,
+        Role::Treasury,
+        Role::Support,
+        Role::Analyst,
+        Role::Operator,
+    ];
+
     /// Gives the name as it is written in the principals file.
     #[must_use]
     pub fn name(self) -> &'static str {
