@@ -22,11 +22,13 @@ use crate::stage::{Stage, StageContext};
 
 mod assign;
 mod fold;
+mod pace;
 mod pending;
 mod work;
 
 pub(crate) use assign::check;
 pub(crate) use fold::within;
+pub(crate) use pace::{FULL_PERCENT, Pace};
 
 /// Folds the judged records of one partition inside the transaction that moves the position.
 pub(crate) trait Apply: Send + Sync + 'static {
@@ -49,6 +51,8 @@ pub(crate) struct Consumer {
     pub topic: Topic,
     /// The schema of its positions.
     pub schema: SchemaName,
+    /// The share of its time that it may spend on them.
+    pub pace: Pace,
     /// What it does with the records.
     pub task: Task,
 }

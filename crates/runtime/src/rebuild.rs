@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::position::{loaded, loaded_partition};
 use crate::schema::migrate::{Admin, Part};
-use crate::schema::register::{is_in_use, registered, requested};
+use crate::schema::register::{Registered, is_in_use, registered, requested};
 use crate::schema::{self, MigrationError, Mode, SchemaName, SchemaState, Schemas};
+use crate::stored::small;
 
 mod complete;
 mod switch;
@@ -27,6 +28,9 @@ pub use switch::{Switched, switch};
 const DROP_PATIENCE: Duration = Duration::from_secs(20);
 const DROP_PAUSE: Duration = Duration::from_millis(100);
 
+/// Why the pace of a schema cannot be set.
+pub(crate) const COMPLETE: &str = "only a schema that is being built has a pace";
+
 /// A physical schema of a service, with how far it has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PhysicalSchema {
@@ -36,6 +40,8 @@ pub struct PhysicalSchema {
     pub state: SchemaState,
     /// Whether a consumer of it stands still.
     pub stopped: bool,
+    /// The share of its time, in percent, that a process spends on folding it while it is built.
+    pub pace_percent: u32,
     /// Its consumers' positions.
     pub partitions: Vec<PartitionProgress>,
 }
@@ -163,7 +169,7 @@ pub async fn list(schemas: &Schemas) -> Result<Vec<PhysicalSchema>, RebuildError
     let mut all = Vec::new();
     for one in schemas.registered().await? {
         if one.state != SchemaState::Dropped {
-            all.push(look(schemas, one.number, one.state).await?);
+            all.push(look(schemas, one).await?);
         }
     }
     Ok(all)
@@ -174,7 +180,25 @@ pub async fn list(schemas: &Schemas) -> Result<Vec<PhysicalSchema>, RebuildError
 /// # Errors
 /// `Missing`, `Log`, `Database`.
 pub async fn progress(schemas: &Schemas, number: i32) -> Result<PhysicalSchema, RebuildError> {
-    look(schemas, number, state_of(schemas, number).await?).await
+    look(schemas, find(schemas, number).await?).await
+}
+
+/// Sets the share of its time, in percent, that a process spends on a schema that is being built; 0 lets it stand still.
+///
+/// # Errors
+/// `Missing`, `State` for a schema that is complete, `Database`.
+pub async fn pace(schemas: &Schemas, number: i32, percent: u32) -> Result<(), RebuildError> {
+    let control = schemas.service.control();
+    let statement = format!(
+        "update {control}.projection_schema set pace_percent = $2 where number = $1 and state = 'building'"
+    );
+    let set = sqlx::query(AssertSqlSafe(statement)).bind(number).bind(small(percent));
+    if set.execute(&schemas.pool).await?.rows_affected() == 0 {
+        let Registered { state, .. } = find(schemas, number).await?;
+        return Err(RebuildError::State { number, state, help: COMPLETE });
+    }
+    tracing::info!(service = schemas.service.text(), number, percent, "a rebuild has another pace");
+    Ok(())
 }
 
 /// Removes a schema that is neither live nor wanted any more.
@@ -227,18 +251,15 @@ async fn drop_in(schemas: &Schemas, admin: &mut Admin, number: i32) -> Result<()
     Ok(())
 }
 
-/// Gives a schema's state.
-async fn state_of(schemas: &Schemas, number: i32) -> Result<SchemaState, RebuildError> {
-    let all = schemas.registered().await?;
-    let one = all.iter().find(|one| one.number == number && one.state != SchemaState::Dropped);
-    one.map(|one| one.state).ok_or(RebuildError::Missing(number))
+/// Finds a schema in the register.
+async fn find(schemas: &Schemas, number: i32) -> Result<Registered, RebuildError> {
+    let mut all = schemas.registered().await?.into_iter();
+    let one = all.find(|one| one.number == number && one.state != SchemaState::Dropped);
+    one.ok_or(RebuildError::Missing(number))
 }
 
-async fn look(
-    schemas: &Schemas,
-    number: i32,
-    state: SchemaState,
-) -> Result<PhysicalSchema, RebuildError> {
+async fn look(schemas: &Schemas, one: Registered) -> Result<PhysicalSchema, RebuildError> {
+    let Registered { number, state, pace_percent } = one;
     let physical = schemas.service.physical(number);
     let mut ends: BTreeMap<Topic, Vec<u64>> = BTreeMap::new();
     for (_, topic) in schemas.consumers.iter() {
@@ -265,7 +286,7 @@ async fn look(
             partitions.push(PartitionProgress { consumer, next, end_offset });
         }
     }
-    Ok(PhysicalSchema { number, state, stopped, partitions })
+    Ok(PhysicalSchema { number, state, stopped, pace_percent, partitions })
 }
 
 /// A consumer's place: its name, topic and partition.

@@ -12,8 +12,8 @@ use ristoro_proto::ops::v1::projection_service_server::{
 };
 use ristoro_proto::ops::v1::{
     DropProjectionRequest, DropProjectionResponse, ListProjectionsRequest, ListProjectionsResponse,
-    RebuildProjectionRequest, RebuildProjectionResponse, SwitchProjectionRequest,
-    SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
+    PaceRebuildRequest, PaceRebuildResponse, RebuildProjectionRequest, RebuildProjectionResponse,
+    SwitchProjectionRequest, SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
 };
 use ristoro_runtime::grpc::{GrpcRoutes, Role, ServeError, bind, require};
 use ristoro_runtime::status::not_found;
@@ -51,6 +51,13 @@ impl ProjectionService for Slow {
     ) -> Result<Response<Self::WatchRebuildStream>, Status> {
         let first = futures::stream::once(async { Ok(WatchRebuildResponse::default()) });
         Ok(Response::new(first.chain(futures::stream::pending()).boxed()))
+    }
+
+    async fn pace_rebuild(
+        &self,
+        _: Request<PaceRebuildRequest>,
+    ) -> Result<Response<PaceRebuildResponse>, Status> {
+        Err(Status::unimplemented("not asked in this test"))
     }
 
     async fn drop_projection(

@@ -15,8 +15,8 @@ use ristoro_proto::ops::v1::projection_service_server::{
 };
 use ristoro_proto::ops::v1::{
     DropProjectionRequest, DropProjectionResponse, ListProjectionsRequest, ListProjectionsResponse,
-    RebuildProjectionRequest, RebuildProjectionResponse, SwitchProjectionRequest,
-    SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
+    PaceRebuildRequest, PaceRebuildResponse, RebuildProjectionRequest, RebuildProjectionResponse,
+    SwitchProjectionRequest, SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
 };
 use ristoro_runtime::grpc::{GrpcRoutes, Role, command_request, require};
 use ristoro_runtime::telemetry::{self, LogFormat, trace_id};
@@ -76,6 +76,13 @@ impl ProjectionService for Writer {
         &self,
         _: Request<SwitchProjectionRequest>,
     ) -> Result<Response<SwitchProjectionResponse>, Status> {
+        Err(Status::unimplemented("not asked in this test"))
+    }
+
+    async fn pace_rebuild(
+        &self,
+        _: Request<PaceRebuildRequest>,
+    ) -> Result<Response<PaceRebuildResponse>, Status> {
         Err(Status::unimplemented("not asked in this test"))
     }
 

@@ -13,16 +13,20 @@ use crate::client::{Caller, Connection, Service};
 use crate::output::{Columns, Output, print_list, print_one};
 use crate::values;
 
+mod back;
 mod rebuild;
+mod which;
 
 use rebuild::Rebuild;
+use which::Which;
 
 /// Lists, rebuilds, switches and drops the tables that services fold from the log.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ristoro projection list
   ristoro projection rebuild --all
-  ristoro projection rebuild --service payout --no-switch
+  ristoro projection rebuild --service payout --pace 25 --no-switch
+  ristoro projection back --all
   ristoro projection switch projections/payout/schemas/2")]
 pub struct Projections {
     #[command(flatten)]
@@ -44,6 +48,25 @@ enum Verb {
         /// projections/SERVICE/schemas/NUMBER
         name: String,
     },
+    /// Sets how fast a schema is built: 0 lets it stand still where it is, and 100 is as fast as it goes
+    #[command(after_help = "Example: ristoro projection pace projections/payout/schemas/2 25
+
+25 leaves it a quarter of the time: it takes four times as long and uses a quarter of what it would. A schema that stands
+still goes on where it is at the next pace, or with `ristoro projection rebuild`; `ristoro projection drop` calls it off.")]
+    Pace {
+        /// projections/SERVICE/schemas/NUMBER
+        name: String,
+        /// Of its time, in percent, that each process spends on it
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
+        percent: u32,
+        #[command(flatten)]
+        sending: Sending,
+    },
+    /// Makes the tables live again that were built before those that are
+    #[command(after_help = "Examples:
+  ristoro projection back --all
+  ristoro projection back --service payout")]
+    Back(Which),
     /// Makes another schema the live one; the old one is fed on, so that switching back loses nothing
     #[command(
         after_help = "Example: ristoro projection switch projections/payout/schemas/2 --live projections/payout/schemas/1"
@@ -77,6 +100,7 @@ const COLUMNS: Columns<'static> = &[
     ("state", "state"),
     ("folded", "folded"),
     ("of", "records"),
+    ("pace %", "pace_percent"),
     ("partitions", "partitions"),
 ];
 
@@ -95,6 +119,12 @@ impl Projections {
                 let built = rebuild::watch(&caller, &name).await?;
                 print_one(output, &shown(output, &built))?;
             }
+            Verb::Pace { name, percent, sending } => {
+                let paced = pace(&caller, &name, percent, &sending).await?;
+                done(&sending, "it has its pace");
+                paced.map_or(Ok(()), |paced| print_one(output, &shown(output, &paced)))?;
+            }
+            Verb::Back(which) => back::run(&which, &caller, output).await?,
             Verb::Switch { name, live, sending } => {
                 let built = switch(&caller, &name, &live, &sending).await?;
                 done(&sending, "its tables are live");
@@ -124,6 +154,24 @@ async fn list(caller: &Caller) -> Result<Vec<api::Projection>> {
         all.extend(Client::new(channel).list_projections(request).await?.into_inner().projections);
     }
     Ok(all)
+}
+
+async fn pace(
+    caller: &Caller,
+    name: &str,
+    pace_percent: u32,
+    sending: &Sending,
+) -> Result<Option<api::Projection>> {
+    let id = sending.id();
+    let request = api::PaceRebuildRequest {
+        request_id: id.clone(),
+        validate_only: sending.validate_only,
+        name: name.to_owned(),
+        pace_percent,
+    };
+    let mut client = client_of(caller, name)?;
+    let answer = client.pace_rebuild(caller.request(request)).await;
+    Ok(outcome(answer, &id)?.into_inner().projection)
 }
 
 async fn switch(
@@ -184,6 +232,7 @@ fn shown(output: Output, projection: &api::Projection) -> Value {
         "state": values::word(projection.state().as_str_name(), STATE),
         "folded": folded,
         "records": records,
+        "pace_percent": projection.pace_percent,
         "partitions": partitions,
     })
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::assign::{Assignment, assign, cursors};
+use super::pace::Pace;
 use super::pending::Pending;
 use super::{Consumer, GroupError};
 use crate::poison;
@@ -38,6 +39,9 @@ struct Working<'a> {
     pending: BTreeMap<u32, Pending>,
     /// The partitions that are on the list of those that stand still.
     listed: BTreeSet<u32>,
+    pace: Pace,
+    /// How long the last batch took.
+    worked: Duration,
     lag_at: Instant,
     caught_up: bool,
 }
@@ -120,8 +124,17 @@ impl<'a> Working<'a> {
             consumer.report(*partition, cursor);
         }
         let listed = poison::settle(consumer, &assignment.cursors).await?;
-        let (pending, lag_at) = (BTreeMap::new(), Instant::now());
-        Ok(Self { consumer, partitions, assignment, pending, listed, lag_at, caught_up: false })
+        Ok(Self {
+            consumer,
+            partitions,
+            assignment,
+            pending: BTreeMap::new(),
+            listed,
+            pace: consumer.pace.clone(),
+            worked: Duration::ZERO,
+            lag_at: Instant::now(),
+            caught_up: false,
+        })
     }
 
     /// Works until the partitions change or the shutdown.
@@ -137,7 +150,14 @@ impl<'a> Working<'a> {
                 if shutdown.is_cancelled() || owned.has_changed().unwrap_or(true) {
                     return Ok(());
                 }
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(()),
+                    _ = owned.changed() => return Ok(()),
+                    () = self.pace.keep(self.worked) => {}
+                }
+                let begun = Instant::now();
                 self.work(partition).await?;
+                self.worked = begun.elapsed();
             }
             // What was dropped while a partition could not go on is read again.
             if self.pending.values().any(|pending| pending.is_empty() && pending.truncated) {

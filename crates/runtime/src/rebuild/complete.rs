@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{PartitionProgress, PhysicalSchema, RebuildError, look};
+use super::{PartitionProgress, PhysicalSchema, RebuildError, progress};
+use crate::schema::Schemas;
 use crate::schema::migrate::{Admin, Part};
-use crate::schema::{SchemaState, Schemas};
 
 /// Remembers where the log ended at the last look, for each schema that is being built.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Completion {
         schemas: &Schemas,
         number: i32,
     ) -> Result<(), RebuildError> {
-        let now = look(schemas, number, SchemaState::Building).await?;
+        let now = progress(schemas, number).await?;
         let caught_up = self.ends.get(&number).is_some_and(|then| passed(&now, then));
         self.ends.insert(number, now.partitions.clone());
         if now.stopped || !caught_up {

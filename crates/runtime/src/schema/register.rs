@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::position;
 use crate::schema::migrate::{Admin, MigrationError, Part};
 use crate::schema::{self, Mode, SchemaName, ServiceName};
+use crate::stored::unsigned_small;
 
 /// How long a start may wait for queries that hold the views.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,6 +64,8 @@ pub struct Schemas {
 pub(crate) struct Registered {
     pub number: i32,
     pub state: SchemaState,
+    /// The share of its time that a process spends on it while it is built.
+    pub pace_percent: u32,
 }
 
 impl Schemas {
@@ -139,9 +142,10 @@ impl Schemas {
 pub(crate) async fn registered(
     connection: &mut PgConnection,
 ) -> Result<Vec<Registered>, sqlx::Error> {
-    let rows = sqlx::query("select number, state from projection_schema order by number")
-        .fetch_all(connection)
-        .await?;
+    let rows =
+        sqlx::query("select number, state, pace_percent from projection_schema order by number")
+            .fetch_all(connection)
+            .await?;
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
         let text: &str = row.try_get("state")?;
@@ -149,7 +153,8 @@ pub(crate) async fn registered(
         let state = state.ok_or_else(|| {
             sqlx::Error::Decode(format!("unknown state {text:?} of a schema").into())
         })?;
-        all.push(Registered { number: row.try_get("number")?, state });
+        let pace_percent = unsigned_small(row.try_get("pace_percent")?);
+        all.push(Registered { number: row.try_get("number")?, state, pace_percent });
     }
     Ok(all)
 }

@@ -14,7 +14,7 @@ use super::supervise::{Feeder, Loop, LoopFailure, Loops, Tokens};
 use super::{Service, ServiceSpec, Settings, Worker, WorkerContext};
 use crate::command::Commands;
 use crate::config::LeaseMode;
-use crate::consumer::{Apply, Consumer, GroupError, Task, check};
+use crate::consumer::{Apply, Consumer, GroupError, Pace, Task, check};
 use crate::journal::keep::Keep;
 use crate::journal::{self, Journal};
 use crate::lease::Leases;
@@ -137,7 +137,7 @@ pub(super) async fn prepare(
         projections: spec.projections,
         owned,
     };
-    for consumer in control.iter().chain(&feeder.consumers(live)) {
+    for consumer in control.iter().chain(&feeder.consumers(live, &Pace::full())) {
         check_log(consumer).await?;
         core.telemetry.readiness.expect(&consumer.name);
     }
@@ -187,6 +187,7 @@ fn control_consumers(spec: &ServiceSpec, core: &Arc<Core>, commands: &Commands) 
         name,
         topic,
         schema: core.service.control(),
+        pace: Pace::full(),
         task,
     };
     let fold = |apply: Arc<dyn Apply>| Task::Fold(apply);

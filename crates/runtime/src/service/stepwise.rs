@@ -13,7 +13,7 @@ use super::start::{Prepared, prepare};
 use super::supervise::Feeder;
 use super::{ServiceSpec, Settings, StartError};
 use crate::command::Commands;
-use crate::consumer::{Consumer, GroupError, Task};
+use crate::consumer::{Consumer, GroupError, Pace, Task};
 use crate::poison;
 use crate::position::{self, Cursor};
 use crate::projection::FoldError;
@@ -136,7 +136,7 @@ impl Stepwise {
     }
 
     fn projection(&self, schema: i32, projection: &str) -> Consumer {
-        let mut all = self.feeder.consumers(schema).into_iter();
+        let mut all = self.feeder.consumers(schema, &Pace::full()).into_iter();
         all.find(|one| one.name == projection).expect("the projection is the service's")
     }
 

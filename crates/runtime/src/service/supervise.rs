@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::WorkerError;
 use super::core::Core;
 use crate::accepted::Accepted;
-use crate::consumer::{Apply, Consumer, Task};
+use crate::consumer::{Apply, Consumer, FULL_PERCENT, Pace, Task};
 use crate::position::heads::Judgement;
 use crate::projection::{FoldError, Projection};
 use crate::rebuild::Completion;
@@ -148,12 +148,26 @@ pub(super) struct Feeder {
     pub(super) owned: watch::Receiver<BTreeSet<u32>>,
 }
 
+/// A schema that is fed.
+struct Fed {
+    token: CancellationToken,
+    pace: watch::Sender<u32>,
+}
+
+/// What is complete is never held back, so that it does not fall behind.
+fn pace_of(schema: &Registered) -> u32 {
+    match schema.state {
+        SchemaState::Building => schema.pace_percent,
+        SchemaState::Standby | SchemaState::Live | SchemaState::Dropped => FULL_PERCENT,
+    }
+}
+
 /// How often the register is read.
 const REGISTER_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Feeder {
     pub(super) async fn run(self, shutdown: CancellationToken) -> Result<(), LoopFailure> {
-        let mut fed: BTreeMap<i32, CancellationToken> = BTreeMap::new();
+        let mut fed: BTreeMap<i32, Fed> = BTreeMap::new();
         let mut running = JoinSet::new();
         let mut completion = Completion::default();
         while !shutdown.is_cancelled() {
@@ -179,31 +193,33 @@ impl Feeder {
     fn adjust(
         &self,
         all: &[Registered],
-        fed: &mut BTreeMap<i32, CancellationToken>,
+        fed: &mut BTreeMap<i32, Fed>,
         running: &mut JoinSet<(String, Result<(), LogError>)>,
         shutdown: &CancellationToken,
     ) {
         let wanted = all.iter().filter(|one| one.state != SchemaState::Dropped);
-        let wanted: BTreeSet<i32> = wanted.map(|one| one.number).collect();
-        fed.retain(|number, token| {
-            let keep = wanted.contains(number);
+        let wanted: BTreeMap<i32, u32> = wanted.map(|one| (one.number, pace_of(one))).collect();
+        fed.retain(|number, fed| {
+            let keep = wanted.contains_key(number);
             if !keep {
-                token.cancel();
+                fed.token.cancel();
             }
             keep
         });
-        for number in wanted {
-            fed.entry(number).or_insert_with(|| {
+        for (number, percent) in wanted {
+            let fed = fed.entry(number).or_insert_with(|| {
                 let token = shutdown.child_token();
-                for consumer in self.consumers(number) {
+                let (pace, paced) = watch::channel(percent);
+                for consumer in self.consumers(number, &Pace::of(paced)) {
                     let (owned, token) = (self.owned.clone(), token.clone());
                     running.spawn(async move {
                         let name = consumer.name.clone();
                         (name, consumer.run(owned, token).await)
                     });
                 }
-                token
+                Fed { token, pace }
             });
+            fed.pace.send_if_modified(|pace| std::mem::replace(pace, percent) != percent);
         }
         if let Some(live) = all.iter().find(|one| one.state == SchemaState::Live) {
             self.core.live.send_replace(live.number);
@@ -211,12 +227,13 @@ impl Feeder {
     }
 
     /// Makes the consumers that feed a physical schema.
-    pub(super) fn consumers(&self, number: i32) -> Vec<Consumer> {
+    pub(super) fn consumers(&self, number: i32, pace: &Pace) -> Vec<Consumer> {
         let consumer = |projection: &Arc<dyn Projection>| Consumer {
             core: Arc::clone(&self.core),
             name: projection.name().to_owned(),
             topic: projection.topic(),
             schema: self.core.service.physical(number),
+            pace: pace.clone(),
             task: Task::Fold(Arc::new(Folding(Arc::clone(projection)))),
         };
         self.projections.iter().map(consumer).collect()

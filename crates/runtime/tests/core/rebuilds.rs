@@ -66,6 +66,42 @@ async fn a_rebuild_gives_the_same_tables_and_can_be_switched_to_and_back() {
 }
 
 #[tokio::test]
+async fn a_rebuild_stands_still_at_no_pace_through_a_restart_and_goes_on_where_it_was() {
+    let (database, memory) = (database().await, memory());
+    let log = EventLog::Memory(memory.clone());
+    let service = start(spec(), &database.pool, &log).await;
+    let mut producer = Producer::default();
+    memory.append_now(&producer.many(50)).unwrap();
+    until(&database.pool, ECHOES, 50).await;
+    let schemas = service.schemas().clone();
+    service.stop().await.unwrap();
+    let two = rebuild::start(&schemas, Uuid::new_v4()).await.unwrap();
+    rebuild::pace(&schemas, two, 0).await.unwrap();
+
+    let service = start(spec(), &database.pool, &log).await;
+    // What feeds the live tables is started together with what would feed the new ones.
+    for expected in [100, 150] {
+        memory.append_now(&producer.many(50)).unwrap();
+        until(&database.pool, ECHOES, expected).await;
+    }
+    let still = rebuild::progress(&schemas, two).await.unwrap();
+    assert!(still.partitions.iter().all(|one| one.next.offset == 0), "{still:?}");
+    assert_eq!((still.pace_percent, still.state), (0, SchemaState::Building));
+    rebuild::pace(&schemas, two, 50).await.unwrap();
+    until_standby(&service, two).await;
+    assert_eq!(schema::equal(&schemas, 1, two, PATIENCE).await.unwrap(), Comparison::Equal);
+    for (number, state) in [(1, SchemaState::Live), (two, SchemaState::Standby)] {
+        let refused = rebuild::pace(&schemas, number, 50).await.unwrap_err();
+        let complete =
+            matches!(refused, RebuildError::State { state: found, .. } if found == state);
+        assert!(complete, "{refused}");
+    }
+    let missing = rebuild::pace(&schemas, 9, 50).await.unwrap_err();
+    assert!(matches!(missing, RebuildError::Missing(9)), "{missing}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn tables_that_differ_are_named() {
     let (database, memory) = (database().await, memory());
     let log = EventLog::Memory(memory.clone());

@@ -1,13 +1,18 @@
 //! `ristoro projection rebuild`: fresh schemas, progress, a comparison with the live tables, and the switch.
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures::future::join_all;
 use ristoro_proto::ops::v1 as api;
+use ristoro_proto::ops::v1::ErrorReason::{self, RebuildInProgress, WrongState};
+use ristoro_runtime::status::reason_text;
 use serde_json::Value;
+use tonic::Status;
+use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use super::{client_of, folded, list, shown, switch};
+use super::which::Which;
+use super::{client_of, folded, list, pace, shown, switch};
 use crate::Answer;
 use crate::call::Sending;
 use crate::client::{Caller, Service};
@@ -20,30 +25,22 @@ use crate::progress::{Bars, Progress};
 
 The live tables go on serving all the while. The comparison reads both as a whole once they stand at the same place of
 the log; --no-compare leaves it out where the log never stands still. The old schemas are fed on after the switch:
-`ristoro projection switch` goes back, `ristoro projection drop` removes them.")]
+`ristoro projection back` makes them live again, `ristoro projection drop` removes them.
+
+What builds the tables is the service: interrupting this command leaves it at work. The same command takes it up again,
+`ristoro projection pace` slows it down or lets it stand still, and `ristoro projection drop` calls it off.")]
 pub struct Rebuild {
-    /// The tables of all services behind --endpoint
-    #[arg(long, required_unless_present = "service", conflicts_with = "service")]
-    all: bool,
-    /// The tables of one service; may be repeated
-    #[arg(long)]
-    service: Vec<Service>,
+    #[command(flatten)]
+    which: Which,
+    /// Of its time, in percent, that each process spends on the new tables: fewer leave more to everything else
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pace: u32,
     /// Leaves the live tables live
     #[arg(long)]
     no_switch: bool,
     /// Does not compare the tables with the live ones
     #[arg(long)]
     no_compare: bool,
-}
-
-impl ValueEnum for Service {
-    fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.name()))
-    }
 }
 
 const COLUMNS: Columns<'static> = &[
@@ -63,10 +60,10 @@ struct Built {
 impl Rebuild {
     /// Starts all rebuilds, follows them together, and switches when every one of them is as it should be.
     pub async fn run(self, caller: &Caller, output: Output) -> Result<Answer> {
-        let services = self.services(caller).await?;
+        let services = self.which.services(&list(caller).await?)?;
         let mut names = Vec::new();
         for service in &services {
-            names.push(start(caller, *service).await?);
+            names.push(start(caller, *service, self.pace).await?);
         }
         let bars = Bars::new();
         let width = names.iter().map(String::len).max().unwrap_or_default();
@@ -110,29 +107,10 @@ impl Rebuild {
             }
         }
     }
-
-    /// Gives the services that are meant, and makes sure that each of them answers before any rebuild starts.
-    async fn services(&self, caller: &Caller) -> Result<Vec<Service>> {
-        let listed = list(caller).await?;
-        let there = |service: &Service| {
-            let prefix = format!("projections/{}/", service.name());
-            listed.iter().any(|one| one.name.starts_with(&prefix))
-        };
-        let wanted = if self.all { Service::ALL.to_vec() } else { self.service.clone() };
-        for service in &wanted {
-            if !there(service) && !self.all {
-                bail!("nobody behind --endpoint serves the {} service", service.name());
-            }
-        }
-        let found: Vec<Service> = wanted.into_iter().filter(there).collect();
-        if found.is_empty() {
-            bail!("nobody behind --endpoint serves a service with tables");
-        }
-        Ok(found)
-    }
 }
 
-async fn start(caller: &Caller, service: Service) -> Result<String> {
+/// Starts a rebuild at a pace, or takes up the one that is being made.
+async fn start(caller: &Caller, service: Service, pace_percent: u32) -> Result<String> {
     let name = format!("projections/{}", service.name());
     let request = api::RebuildProjectionRequest {
         request_id: Uuid::new_v4().to_string(),
@@ -140,10 +118,35 @@ async fn start(caller: &Caller, service: Service) -> Result<String> {
         name: name.clone(),
     };
     let mut client = client_of(caller, &name)?;
-    let answer = client.rebuild_projection(caller.request(request)).await;
-    let answer = answer.with_context(|| format!("the rebuild of {name} did not start"))?;
-    let projection = answer.into_inner().projection;
-    Ok(projection.context("the answer has no schema")?.name)
+    let built = match client.rebuild_projection(caller.request(request)).await {
+        Ok(answer) => answer.into_inner().projection.context("the answer has no schema")?.name,
+        Err(status) => match under_way(&status) {
+            Some(built) => {
+                eprintln!("{built} is being built already: it is taken up");
+                built
+            }
+            None => {
+                return Err(status).with_context(|| format!("the rebuild of {name} did not start"));
+            }
+        },
+    };
+    match pace(caller, &built, pace_percent, &Sending::fresh()).await {
+        // It was complete before it could be taken up.
+        Err(error) if error.downcast_ref().is_some_and(|status| has(status, WrongState)) => {}
+        paced => drop(paced.with_context(|| format!("the pace of {built}"))?),
+    }
+    Ok(built)
+}
+
+/// Tells whether a refusal has a reason.
+fn has(status: &Status, reason: ErrorReason) -> bool {
+    status.get_details_error_info().is_some_and(|told| told.reason == reason_text(reason))
+}
+
+/// Gives the schema that is being built already, where that is why another was refused.
+fn under_way(status: &Status) -> Option<String> {
+    let mut told = status.get_details_error_info()?;
+    if has(status, RebuildInProgress) { told.metadata.remove("resource") } else { None }
 }
 
 /// Follows a schema that is being built until it can be switched to.

@@ -9,9 +9,10 @@ use ristoro_log::{Position, Topic};
 use ristoro_proto::ops::v1::projection_service_server::ProjectionService;
 use ristoro_proto::ops::v1::{
     self as messages, DropProjectionRequest, DropProjectionResponse, ErrorReason,
-    ListProjectionsRequest, ListProjectionsResponse, Projection, ProjectionComparison,
-    ProjectionState, RebuildProjectionRequest, RebuildProjectionResponse, SwitchProjectionRequest,
-    SwitchProjectionResponse, WatchRebuildRequest, WatchRebuildResponse,
+    ListProjectionsRequest, ListProjectionsResponse, PaceRebuildRequest, PaceRebuildResponse,
+    Projection, ProjectionComparison, ProjectionState, RebuildProjectionRequest,
+    RebuildProjectionResponse, SwitchProjectionRequest, SwitchProjectionResponse,
+    WatchRebuildRequest, WatchRebuildResponse,
 };
 use tonic::{Code, Request, Response, Status};
 
@@ -26,6 +27,8 @@ use crate::status::{database, internal, invalid, log, not_found, refuse};
 const SERVICE: &str = "projections/{service}";
 /// The name of one physical schema.
 const SCHEMA: &str = "projections/{service}/schemas/{number}";
+/// The fastest pace of a rebuild, in percent.
+const MAXIMUM_PACE: u32 = 100;
 /// How often a watched rebuild is looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long two schemas may take to come to the same positions before they are compared.
@@ -114,6 +117,38 @@ impl ProjectionService for Projections {
         let (operated, compare) = (operated.clone(), request.get_ref().compare);
         let watched = Watched { operated, number, compare, begun: false, ended: false };
         Ok(Response::new(Box::pin(futures::stream::unfold(watched, Watched::next))))
+    }
+
+    async fn pace_rebuild(
+        &self,
+        request: Request<PaceRebuildRequest>,
+    ) -> Result<Response<PaceRebuildResponse>, Status> {
+        let principal = require(&request, &[Role::Operator])?;
+        let request = request.into_inner();
+        edge::uuid("request_id", &request.request_id)?;
+        let (operated, number) = self.schema(&request.name)?;
+        let percent = request.pace_percent;
+        if percent > MAXIMUM_PACE {
+            return Err(invalid("pace_percent", format!("is not within 0 to {MAXIMUM_PACE}")));
+        }
+        let told = |error| told(operated, error);
+        let mut schema = rebuild::progress(&operated.schemas, number).await.map_err(told)?;
+        if schema.state != SchemaState::Building {
+            let (state, help) = (schema.state, rebuild::COMPLETE);
+            return Err(told(RebuildError::State { number, state, help }));
+        }
+        if !request.validate_only {
+            tracing::info!(
+                principal = principal.name,
+                name = request.name,
+                percent,
+                "a pace is set"
+            );
+            rebuild::pace(&operated.schemas, number, percent).await.map_err(told)?;
+            schema.pace_percent = percent;
+        }
+        let projection = Some(message(operated, &schema));
+        Ok(Response::new(PaceRebuildResponse { projection }))
     }
 
     async fn switch_projection(
@@ -281,6 +316,7 @@ fn message(operated: &Operated, schema: &PhysicalSchema) -> Projection {
         live: schema.state == SchemaState::Live,
         state: state.into(),
         partitions: partitions.collect(),
+        pace_percent: schema.pace_percent,
     }
 }
 
