@@ -35,6 +35,9 @@ enum What {
     /// All tables built again from the log, while people ask the old ones
     #[command(disable_help_flag = true)]
     Rebuild(Passed),
+    /// A service that was away while an outage was settled, and answers all of it
+    #[command(disable_help_flag = true)]
+    CatchUp(Passed),
 }
 
 /// What goes to the program that measures, `--help` too.
@@ -61,6 +64,7 @@ impl Bench {
             What::Import(passed) => system("import", &passed.arguments),
             What::Query(passed) => system("query", &passed.arguments),
             What::Rebuild(passed) => system("rebuild", &passed.arguments),
+            What::CatchUp(passed) => system("catch-up", &passed.arguments),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Alone {
     }
 
     async fn start(&self) -> Result<Service, Error> {
-        let mut service = Service::start("outage", &self.settings).await?;
+        let mut service = Service::start("outage", &self.settings)?;
         service.ready().await?;
         Ok(service)
     }
@@ -117,7 +117,7 @@ async fn poison(world: &World) -> Outcome {
     };
     alone.log.append(&[NewRecord { topic: Topic::Outage, partition: 0, envelope }]).await?;
     // It is never ready again, so that nobody waits for that.
-    let service = Service::start("outage", &alone.settings).await?;
+    let service = Service::start("outage", &alone.settings)?;
     let deadline = Instant::now() + BOUND;
     let poison = loop {
         if let Ok(ada) = alone.caller(&service).await {

@@ -1,6 +1,7 @@
 //! Measurements of the whole system: real processes, real servers, results that are compared before a time counts.
 
 pub mod caller;
+pub mod catch_up;
 pub mod compare;
 pub mod cpu;
 pub mod import;

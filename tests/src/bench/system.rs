@@ -181,6 +181,37 @@ impl System {
         }
     }
 
+    /// Waits until what one service makes of an assessment is released, whatever others do.
+    ///
+    /// # Errors
+    /// The database's.
+    ///
+    /// # Panics
+    /// For a service that releases nothing.
+    pub async fn until_released(
+        &mut self,
+        proposed: &Proposed,
+        service: &str,
+    ) -> Result<(), Error> {
+        let table = match service {
+            "payout" => "payout.order_stream",
+            "notifier" => "notifier.queue",
+            other => panic!("{other} releases nothing"),
+        };
+        let text = format!("select count(*) from {table} where assessment = $1 and state = 2");
+        let partitions = proposed.partitions()?;
+        loop {
+            let released: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(text.clone()))
+                .bind(&proposed.assessment)
+                .fetch_one(&mut self.tables)
+                .await?;
+            if released == partitions {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Tells whether everybody is decided.
     ///
     /// # Errors

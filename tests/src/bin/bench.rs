@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ristoro_tests::bench::catch_up;
 use ristoro_tests::bench::import;
 use ristoro_tests::bench::query::{self, Queries};
 use ristoro_tests::bench::rebuild::{self, Rebuild};
@@ -32,6 +33,8 @@ enum What {
     Query(Query),
     /// All tables built again from the log, while people ask the old ones
     Rebuild(Rebuilt),
+    /// A service that was away while an outage was settled, and answers all of it: payout and notifier by turns
+    CatchUp(System),
 }
 
 /// What every measurement is run on, and how it is told.
@@ -139,6 +142,7 @@ async fn run(what: What) -> Result<(), Error> {
                 return Err(format!("{} questions had no answer", report.failures()).into());
             }
         }
+        What::CatchUp(asked) => asked.print(&catch_up::run(asked.size(), say).await?),
         What::Rebuild(asked) => {
             let rebuild = Rebuild { size: asked.system.size(), rate: asked.rate };
             let report = rebuild::run(&rebuild, say).await?;

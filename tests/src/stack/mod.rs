@@ -62,6 +62,8 @@ pub struct Stack {
     /// Where files may be put; it goes with the system.
     pub folder: PathBuf,
     services: BTreeMap<&'static str, Service>,
+    /// Where the services that have ended were called and had their pages.
+    ended: BTreeMap<&'static str, (String, String)>,
     settings: Vec<(String, String)>,
 }
 
@@ -103,12 +105,22 @@ impl Stack {
         let log = EventLog::create(&log, Uuid::new_v4(), options.partitions).await?;
         let mut services = BTreeMap::new();
         for name in SERVICES {
-            services.insert(name, Service::start(name, &settings).await?);
+            services.insert(name, Service::start(name, &settings)?);
         }
         for service in services.values_mut() {
             service.ready().await?;
         }
-        Ok(Self { postgres, kafka, mail, database, log, folder, services, settings })
+        Ok(Self {
+            postgres,
+            kafka,
+            mail,
+            database,
+            log,
+            folder,
+            services,
+            ended: BTreeMap::new(),
+            settings,
+        })
     }
 
     /// Gives a running service.
@@ -150,8 +162,33 @@ impl Stack {
     /// # Errors
     /// Where it does not end.
     pub async fn end(&mut self, name: &str) -> Result<Ended, Error> {
-        let service = self.services.remove(name).ok_or("it has ended already")?;
-        service.end().await
+        self.take(name)?.end().await
+    }
+
+    /// Kills a service.
+    ///
+    /// # Errors
+    /// Where it has ended already.
+    pub async fn kill(&mut self, name: &str) -> Result<(), Error> {
+        self.take(name)?.kill().await
+    }
+
+    fn take(&mut self, name: &str) -> Result<Service, Error> {
+        let (name, service) = self.services.remove_entry(name).ok_or("it has ended already")?;
+        self.ended.insert(name, (service.endpoint.clone(), service.pages.clone()));
+        Ok(service)
+    }
+
+    /// Starts a service that has ended where it was before, so that its callers find it, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Where it has not ended, or does not start.
+    pub async fn start_again(&mut self, name: &str) -> Result<(), Error> {
+        let (name, place) = self.ended.remove_entry(name).ok_or("it has not ended")?;
+        let mut service = Service::start_at(name, &self.settings, place)?;
+        service.ready().await?;
+        self.services.insert(name, service);
+        Ok(())
     }
 
     /// Gives the end of every partition of the log: the same before and after what changes nothing.

@@ -54,14 +54,26 @@ impl Service {
     ///
     /// # Errors
     /// Where it cannot be started.
-    pub async fn start(name: &str, settings: &[(String, String)]) -> Result<Self, Error> {
+    pub fn start(name: &str, settings: &[(String, String)]) -> Result<Self, Error> {
         let (calls, pages) = (free_port()?, free_port()?);
+        let endpoint = format!("http://127.0.0.1:{calls}");
+        Self::start_at(name, settings, (endpoint, format!("127.0.0.1:{pages}")))
+    }
+
+    /// Starts one where another was called and had its pages.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start_at(
+        name: &str,
+        settings: &[(String, String)],
+        (endpoint, pages): (String, String),
+    ) -> Result<Self, Error> {
         let mut command = Command::new(binary()?);
         command.arg(name).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
         command.envs(settings.iter().map(|(key, value)| (key, value)));
-        command.env("RISTORO_LISTEN", format!("127.0.0.1:{calls}"));
-        command.env("RISTORO_METRICS_LISTEN", format!("127.0.0.1:{pages}"));
-        let (endpoint, pages) = (format!("http://127.0.0.1:{calls}"), format!("127.0.0.1:{pages}"));
+        command.env("RISTORO_LISTEN", endpoint.trim_start_matches("http://"));
+        command.env("RISTORO_METRICS_LISTEN", &pages);
         Ok(Self { name: name.to_owned(), process: command.spawn()?, endpoint, pages })
     }
 
@@ -115,6 +127,14 @@ impl Service {
         let status = tokio::time::timeout(END_BOUND, self.process.wait()).await;
         let status = status.map_err(|_| format!("{} does not end", self.name))??;
         Ok(Ended { status, took: asked.elapsed() })
+    }
+
+    /// Sends SIGKILL and waits.
+    ///
+    /// # Errors
+    /// Where it has ended already.
+    pub async fn kill(mut self) -> Result<(), Error> {
+        Ok(self.process.kill().await?)
     }
 }
 

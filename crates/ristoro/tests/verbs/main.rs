@@ -5,3 +5,4 @@ mod asking;
 mod rebuilds;
 mod refusals;
 mod stack;
+mod watching;

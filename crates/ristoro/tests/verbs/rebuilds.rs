@@ -45,6 +45,44 @@ fn tables_are_built_again_while_queries_never_fail_and_never_go_back() {
     differences_are_found(&stack);
 }
 
+#[test]
+fn a_rebuild_stands_still_is_taken_up_and_is_gone_back_from() {
+    let stack = Stack::start();
+    let schema = |number: u32| format!("projections/payout/schemas/{number}");
+    let (one, two) = (schema(1), schema(2));
+    // Whoever starts it and goes away leaves it at work: the service does it.
+    let slow = ["projection", "rebuild", "--service", "payout", "--pace", "1", "--no-switch"];
+    let begun = std::thread::scope(|scope| {
+        let first = scope.spawn(|| stack.call("ada", &slow));
+        while stack.list("ada", &["projection", "list"]).iter().all(|one| one["name"] != *two) {}
+        let paced = stack.json("ada", &["projection", "pace", &two, "0"]);
+        assert_eq!((&paced["pace_percent"], &paced["live"]), (&0.into(), &false.into()));
+        let early = stack.call("ada", &["projection", "switch", &two]);
+        assert!(early.code == 1 && early.stderr.contains("REBUILD_BEHIND"), "{}", early.stderr);
+        let rebuild = ["projection", "rebuild", "--service", "payout", "--output", "json"];
+        let taken_up = stack.call("ada", &rebuild);
+        assert_eq!(taken_up.code, 0, "{}", taken_up.stderr);
+        let said = format!("{two} is being built already: it is taken up");
+        assert!(taken_up.stderr.contains(&said), "{}", taken_up.stderr);
+        let built: Vec<Value> = serde_json::from_str(&taken_up.stdout).unwrap();
+        assert_eq!((&built[0]["name"], &built[0]["live"]), (&two.as_str().into(), &true.into()));
+        first.join().unwrap()
+    });
+    assert_eq!(begun.code, 0, "{}", begun.stderr);
+    let complete = stack.call("ada", &["projection", "pace", &two, "50"]);
+    assert!(complete.code == 1 && complete.stderr.contains("WRONG_STATE"), "{}", complete.stderr);
+
+    let back = stack.list("ada", &["projection", "back", "--all"]);
+    let live: Vec<_> = back.iter().map(|one| (&one["name"], &one["live"])).collect();
+    assert_eq!(live, [(&one.as_str().into(), &true.into())]);
+    let none = stack.call("ada", &["projection", "back", "--service", "payout"]);
+    assert!(none.code == 1 && none.stderr.contains("no tables from before"), "{}", none.stderr);
+    let names =
+        stack.list("ada", &["projection", "list"]).into_iter().map(|one| one["name"].clone());
+    let kept = names.filter(|name| [&one, &two].iter().any(|kept| *name == kept.as_str()));
+    assert_eq!(kept.count(), 2, "both stay until they are dropped");
+}
+
 /// Lets the others end, whether the test goes on or fails.
 struct Ended<'a>(&'a AtomicBool);
 
