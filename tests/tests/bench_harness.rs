@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
+use ristoro_tests::bench::catch_up;
+use ristoro_tests::bench::import;
 use ristoro_tests::bench::query::{self, Queries};
+use ristoro_tests::bench::rebuild::{self, Rebuild};
 use ristoro_tests::bench::report::{Shown, Side};
 use ristoro_tests::bench::scripts::Script;
 use ristoro_tests::bench::settle::{self, Race};
@@ -40,5 +43,45 @@ async fn every_question_is_answered_rightly_while_an_outage_is_settled_too() -> 
         let answers = leg["answered"]["all"]["count"].as_u64();
         assert!(answers.is_some_and(|count| count > 0), "{leg:#}");
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_measured_until_every_service_knows_everybody() -> Result<(), Error> {
+    let imported = import::run(SIZE, |_| {}).await?;
+    let value = imported.value();
+    assert_eq!(value["subscriptions"], 3_000);
+    for process in ["client", "outage", "eligibility", "payout", "notifier", "postgres"] {
+        assert!(value["cpu_seconds_by_process"][process].is_number(), "{value:#}");
+    }
+    assert!(imported.answered <= imported.usage.wall, "{value:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_was_away_catches_up_with_all_that_it_missed() -> Result<(), Error> {
+    let report = catch_up::run(SIZE, |_| {}).await?;
+    let services: Vec<_> = report.turns.iter().map(|turn| turn.service).collect();
+    assert_eq!(services, ["payout", "notifier"]);
+    for turn in &report.turns {
+        // Of each partition a chunk and its end; the approval and the completion.
+        assert_eq!(turn.records, 2 * u64::from(SIZE.partitions) + 2, "{turn:?}");
+        assert!(!turn.ready.is_zero() && turn.usage.cpu.contains_key(turn.service), "{turn:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_built_again_and_gone_back_from_while_questions_are_answered()
+-> Result<(), Error> {
+    let report = rebuild::run(&Rebuild { size: SIZE, rate: 20 }, |_| {}).await?;
+    let value = report.value();
+    assert_eq!(report.failures(), 0, "{value:#}");
+    for load in ["answered", "answered_while_going_back"] {
+        assert!(value[load]["all"]["count"].as_u64().is_some_and(|count| count > 0), "{value:#}");
+    }
+    assert!(value["entitlements"].as_u64().is_some_and(|count| count > 0), "{value:#}");
+    let folded = value["folded_after_seconds"].as_object().ok_or("it tells when all is folded")?;
+    assert_eq!(folded.len(), 4, "{value:#}");
     Ok(())
 }

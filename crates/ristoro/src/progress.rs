@@ -2,7 +2,7 @@
 //! and how long it still takes.
 
 use std::io::IsTerminal;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -38,11 +38,26 @@ impl Progress {
         Self { what, bar, begun: Instant::now(), told }
     }
 
-    /// Tells how far it is.
+    /// Tells how far it is; what is done now goes on at the rate of what was done last.
     pub fn at(&self, done: u64, of: u64) {
+        let told = self.add(done);
+        let left = told.rate.left(of);
+        self.tell(told, (done, of), left);
+    }
+
+    /// Tells how far it is, and how long it still takes, where somebody knows better.
+    pub fn at_left(&self, done: u64, of: u64, left: Option<Duration>) {
+        self.tell(self.add(done), (done, of), left);
+    }
+
+    fn add(&self, done: u64) -> MutexGuard<'_, Told> {
         let mut told = self.told.lock().expect("nobody panics while a line is written");
         told.rate.add(self.begun.elapsed(), done);
-        let pace = pace_text(&told.rate, of);
+        told
+    }
+
+    fn tell(&self, mut told: MutexGuard<'_, Told>, (done, of): (u64, u64), left: Option<Duration>) {
+        let pace = pace_text(&told.rate, left);
         if let Some(bar) = &self.bar {
             bar.set_length(of);
             bar.set_position(done);
@@ -69,9 +84,9 @@ impl Progress {
 }
 
 /// Writes the rate and the time left; nothing before there is a rate.
-fn pace_text(rate: &Rate, of: u64) -> String {
+fn pace_text(rate: &Rate, left: Option<Duration>) -> String {
     let each = rate.per_second();
-    each.map_or_else(String::new, |each| format!(", {each} a second, {}", left_text(rate.left(of))))
+    each.map_or_else(String::new, |each| format!(", {each} a second, {}", left_text(left)))
 }
 
 fn bar(what: &str) -> ProgressBar {

@@ -9,6 +9,7 @@ pub mod latency;
 pub mod load;
 pub mod meter;
 pub mod people;
+pub mod progress;
 pub mod query;
 pub mod rebuild;
 pub mod report;

@@ -52,6 +52,12 @@ pub struct Proposed {
 }
 
 impl Proposed {
+    /// How many people it gives something.
+    #[must_use]
+    pub fn entitled(&self) -> u64 {
+        self.message.totals.as_ref().map_or(0, |totals| totals.entitled)
+    }
+
     fn partitions(&self) -> Result<i64, Error> {
         let pins = self.message.pins.as_ref();
         Ok(i64::try_from(pins.map_or(0, |pins| pins.roster_offsets.len()))?)

@@ -14,6 +14,7 @@ use crate::output::{Columns, Output, print_list, print_one};
 use crate::values;
 
 mod back;
+mod estimate;
 mod rebuild;
 mod which;
 
@@ -206,16 +207,23 @@ fn service_of(name: &str) -> Result<Service> {
     })
 }
 
-/// Gives how many records are folded, and how many there are.
-fn folded(projection: &api::Projection) -> (u64, u64) {
-    projection.partitions.iter().fold((0, 0), |(folded, all), one| {
-        (folded + one.next_offset.min(one.end_offset), all + one.end_offset)
-    })
+/// Gives how many records of a partition a consumer has folded, and how many there are.
+fn folded(partition: &api::PartitionProgress) -> (u64, u64) {
+    (partition.next_offset.min(partition.end_offset), partition.end_offset)
+}
+
+/// Gives how many records are folded in all, and how many there are.
+fn folded_in_all(projection: &api::Projection) -> (u64, u64) {
+    projection
+        .partitions
+        .iter()
+        .map(folded)
+        .fold((0, 0), |(folded, all), one| (folded + one.0, all + one.1))
 }
 
 /// A schema's JSON; in a table the number of its partitions stands for them.
 fn shown(output: Output, projection: &api::Projection) -> Value {
-    let (folded, records) = folded(projection);
+    let (folded, records) = folded_in_all(projection);
     let partition = |one: &api::PartitionProgress| {
         json!({
             "consumer": one.consumer, "topic": one.topic, "partition": one.partition,

@@ -1,5 +1,7 @@
 //! `ristoro projection rebuild`: fresh schemas, progress, a comparison with the live tables, and the switch.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use futures::future::join_all;
@@ -11,8 +13,9 @@ use tonic::Status;
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
+use super::estimate::Estimate;
 use super::which::Which;
-use super::{client_of, folded, list, pace, shown, switch};
+use super::{client_of, folded_in_all, list, pace, shown, switch};
 use crate::Answer;
 use crate::call::Sending;
 use crate::client::{Caller, Service};
@@ -160,10 +163,11 @@ async fn follow(caller: &Caller, name: &str, compare: bool, progress: Progress) 
     let updates = client.watch_rebuild(caller.request(request)).await;
     let mut updates = updates.with_context(|| name.to_owned())?.into_inner();
     let (mut last, mut noted) = (None, false);
+    let (begun, mut estimate) = (Instant::now(), Estimate::default());
     while let Some(update) = updates.message().await.with_context(|| name.to_owned())? {
         let Some(projection) = update.projection else { continue };
-        let (folded, records) = folded(&projection);
-        progress.at(folded, records);
+        let (folded, records) = folded_in_all(&projection);
+        progress.at_left(folded, records, estimate.add(begun.elapsed(), &projection));
         if folded == records && projection.state() == api::ProjectionState::CatchingUp && !noted {
             progress.note(if compare { "indexes, then the comparison" } else { "indexes" });
             noted = true;
