@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::AssertSqlSafe;
+
 use super::{PartitionProgress, PhysicalSchema, RebuildError, progress};
 use crate::schema::Schemas;
 use crate::schema::migrate::{Admin, Part};
@@ -50,7 +52,15 @@ fn passed(now: &PhysicalSchema, then: &[PartitionProgress]) -> bool {
 
 async fn complete(schemas: &Schemas, admin: &mut Admin, number: i32) -> Result<(), RebuildError> {
     schemas.fill(admin, number, Part::All).await?;
-    sqlx::raw_sql("analyze").execute(&mut admin.connection).await?;
+    // Only its own tables: those of others, and the catalogs, would be read once for each service.
+    let analyze: String = sqlx::query_scalar(
+        "select 'analyze ' || string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables \
+         where schemaname = $1",
+    )
+    .bind(schemas.service.physical(number).as_str())
+    .fetch_one(&mut admin.connection)
+    .await?;
+    sqlx::raw_sql(AssertSqlSafe(analyze)).execute(&mut admin.connection).await?;
     admin.enter(&schemas.service.control()).await?;
     sqlx::query(
         "update projection_schema set state = 'standby' where number = $1 and state = 'building'",

@@ -44,6 +44,9 @@ async fn a_rebuild_gives_the_same_tables_and_can_be_switched_to_and_back() {
     let indexes = "select count(*) from pg_indexes where schemaname = 'counter_2'
          and indexname in ('folded_stream', 'echo_once')";
     assert_eq!(number(&database.pool, indexes).await, 2);
+    let unknown = "select count(*) from pg_class where relnamespace = 'counter_2'::regnamespace
+         and relkind = 'r' and reltuples < 0";
+    assert_eq!(number(&database.pool, unknown).await, 0, "all its tables are analyzed");
     assert_eq!(schema::equal(schemas, 1, two, PATIENCE).await.unwrap(), Comparison::Equal);
     assert!(rebuild::progress(schemas, two).await.unwrap().current());
 
