@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use ristoro_tests::bench::catch_up;
+use ristoro_tests::bench::hand_over::{self, HandOver, Way};
 use ristoro_tests::bench::import;
 use ristoro_tests::bench::query::{self, Queries};
 use ristoro_tests::bench::rebuild::{self, Rebuild};
 use ristoro_tests::bench::report::{Shown, Side};
 use ristoro_tests::bench::scripts::Script;
+use ristoro_tests::bench::second_outage::{self, Second};
 use ristoro_tests::bench::settle::{self, Race};
 use ristoro_tests::bench::system::Size;
 use ristoro_tests::stack::Error;
@@ -83,5 +85,28 @@ async fn tables_are_built_again_and_gone_back_from_while_questions_are_answered(
     assert!(value["entitlements"].as_u64().is_some_and(|count| count > 0), "{value:#}");
     let folded = value["folded_after_seconds"].as_object().ok_or("it tells when all is folded")?;
     assert_eq!(folded.len(), 4, "{value:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_outage_is_settled_alone_and_in_the_middle_of_a_large_one() -> Result<(), Error> {
+    let report = second_outage::run(&Second { size: SIZE, pairs: 1 }, |_| {}).await?;
+    let [pair] = report.pairs.as_slice() else { return Err("there is one pair".into()) };
+    for small in [&pair.idle, &pair.during] {
+        assert!((1..SIZE.subscriptions / 10).contains(&small.entitled), "{small:?}");
+        assert!(small.simulated < small.whole, "{small:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_goes_is_followed_by_another_and_nothing_is_decided_twice()
+-> Result<(), Error> {
+    let (ways, restarts) = (vec![Way::Ended], vec!["payout"]);
+    let hand_over = HandOver { size: SIZE, service: "eligibility", ways, restarts, seed: 7 };
+    let report = hand_over::run(&hand_over, |_| {}).await?;
+    let gone = report.handed_over.iter().chain(&report.restarted);
+    let gone: Vec<_> = gone.map(|gone| (gone.service, gone.way)).collect();
+    assert_eq!(gone, [("eligibility", Way::Ended), ("payout", Way::Killed)]);
     Ok(())
 }

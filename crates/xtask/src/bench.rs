@@ -38,6 +38,12 @@ enum What {
     /// A service that was away while an outage was settled, and answers all of it
     #[command(disable_help_flag = true)]
     CatchUp(Passed),
+    /// A small outage that is settled in the middle of a large settlement
+    #[command(disable_help_flag = true)]
+    SecondOutage(Passed),
+    /// Processes that end and are killed in the middle of settlements
+    #[command(disable_help_flag = true)]
+    HandOver(Passed),
 }
 
 /// What goes to the program that measures, `--help` too.
@@ -65,6 +71,8 @@ impl Bench {
             What::Query(passed) => system("query", &passed.arguments),
             What::Rebuild(passed) => system("rebuild", &passed.arguments),
             What::CatchUp(passed) => system("catch-up", &passed.arguments),
+            What::SecondOutage(passed) => system("second-outage", &passed.arguments),
+            What::HandOver(passed) => system("hand-over", &passed.arguments),
         }
     }
 }

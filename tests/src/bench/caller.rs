@@ -17,6 +17,7 @@ use tokio::process::Command;
 use tonic::transport::Channel;
 
 use super::cpu;
+use super::roster::FEW;
 use crate::stack::prepare::{id, window};
 use crate::stack::{Caller, Error, PEOPLE, SERVICES, Stack, binary, token};
 
@@ -34,6 +35,28 @@ const BACK: [(&str, &str); 4] = [
     ("c3", "2023-01-27T21:30:00"),
     ("c4", "2023-01-28T19:00:00"),
 ];
+
+/// Whom an outage hits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hit {
+    /// Everybody but those with certified mail.
+    Nearly,
+    /// Some hundreds of those with certified mail.
+    Few,
+}
+
+impl Hit {
+    /// Gives each service and cohort that was down, and until when.
+    fn whom(self) -> Vec<(&'static str, &'static str, &'static str)> {
+        match self {
+            Self::Nearly => {
+                let brands = ["libero-mail", "virgilio-mail"].into_iter();
+                brands.flat_map(|brand| BACK.map(|(cohort, back)| (brand, cohort, back))).collect()
+            }
+            Self::Few => vec![("pec", FEW, BACK[0].1)],
+        }
+    }
+}
 
 /// The people who settle, and their connections.
 #[derive(Debug)]
@@ -77,9 +100,9 @@ impl Users {
     ///
     /// # Errors
     /// A refusal.
-    pub async fn declare(&self, name: &str) -> Result<String, Error> {
+    pub async fn declare(&self, name: &str, hit: Hit) -> Result<String, Error> {
         let begin = "2023-01-23T00:00:00";
-        let impact = |(service, (cohort, back)): (&str, (&str, &str))| outage::ImpactInput {
+        let impact = |(service, cohort, back): (&str, &str, &str)| outage::ImpactInput {
             impact: format!("{service}-{cohort}"),
             service: service.to_owned(),
             component: "mailbox".to_owned(),
@@ -87,8 +110,6 @@ impl Users {
             cohort: cohort.to_owned(),
             window: Some(window(begin, back)),
         };
-        let brands = ["libero-mail", "virgilio-mail"];
-        let impacts = brands.into_iter().flat_map(|brand| BACK.map(|cohort| (brand, cohort)));
         let declare = outage::DeclareOutageRequest {
             request_id: id(),
             outage: name.to_owned(),
@@ -96,7 +117,7 @@ impl Users {
             title: "Mail was down".to_owned(),
             time_zone: "Europe/Rome".to_owned(),
             declared: Some(window(begin, BACK[3].1)),
-            impacts: impacts.map(impact).collect(),
+            impacts: hit.whom().into_iter().map(impact).collect(),
             ..outage::DeclareOutageRequest::default()
         };
         let mut outages = OutageServiceClient::new(self.outage.channel.clone());

@@ -96,7 +96,11 @@ fn server_of(script: Script) -> Script {
     if script == Script::S3 { Script::S3 } else { Script::S2 }
 }
 
-fn agree(outcomes: &[Outcome]) -> Result<(), Error> {
+/// Looks that all sides came to the same.
+///
+/// # Errors
+/// Where one did not.
+pub fn agree(outcomes: &[Outcome]) -> Result<(), Error> {
     let Some(first) = outcomes.first() else { return Ok(()) };
     match outcomes.iter().find(|other| *other != first) {
         Some(other) => Err(format!("the sides disagree: {first:#?} and {other:#?}").into()),

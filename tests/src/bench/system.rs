@@ -9,7 +9,7 @@ use ristoro_proto::ops::v1 as ops;
 use ristoro_proto::ops::v1::projection_service_client::ProjectionServiceClient;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::caller::Users;
+use super::caller::{Hit, Users};
 use super::scripts::durable;
 use crate::stack::{Error, PEOPLE, SERVICES, Stack, StackOptions};
 
@@ -39,6 +39,17 @@ pub struct System {
     users: Users,
     outages: u32,
     statements: u32,
+}
+
+/// How far what follows from an assessment is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// No payout can be found.
+    Waiting,
+    /// Some can.
+    Paying,
+    /// Everything is released.
+    Settled,
 }
 
 /// An assessment that can be approved.
@@ -122,17 +133,26 @@ impl System {
     /// # Errors
     /// A refusal.
     pub async fn propose(&mut self) -> Result<Proposed, Error> {
-        self.outages += 1;
-        let outage = format!("outage-{}", self.outages);
-        let token = self.users.declare(&outage).await?;
-        let begun = Instant::now();
-        let message = self.users.propose(&outage, token).await?;
-        let simulated = begun.elapsed();
-        let assessment = message.name.trim_start_matches("assessments/").to_owned();
+        let proposed = self.propose_for(Hit::Nearly).await?;
         sqlx::raw_sql("checkpoint").execute(&mut self.tables).await?;
         if self.statements > 0 {
             sqlx::raw_sql("select pg_stat_statements_reset()").execute(&mut self.tables).await?;
         }
+        Ok(proposed)
+    }
+
+    /// Declares another outage that hits some people, and proposes to settle it.
+    ///
+    /// # Errors
+    /// A refusal.
+    pub async fn propose_for(&mut self, hit: Hit) -> Result<Proposed, Error> {
+        self.outages += 1;
+        let outage = format!("outage-{}", self.outages);
+        let token = self.users.declare(&outage, hit).await?;
+        let begun = Instant::now();
+        let message = self.users.propose(&outage, token).await?;
+        let simulated = begun.elapsed();
+        let assessment = message.name.trim_start_matches("assessments/").to_owned();
         Ok(Proposed { assessment, simulated, message })
     }
 
@@ -164,27 +184,40 @@ impl System {
         proposed: &Proposed,
         begun: Instant,
     ) -> Result<Duration, Error> {
-        let partitions = proposed.partitions()?;
         let mut first = Duration::ZERO;
         loop {
-            let row = sqlx::query(
-                "select exists (select from payout.order_chunk where assessment = $1), \
-                 (select count(*) from payout.order_stream where assessment = $1 and state = 2), \
-                 (select count(*) from notifier.queue where assessment = $1 and state = 2)",
-            )
-            .bind(&proposed.assessment)
-            .fetch_one(&mut self.tables)
-            .await?;
-            if first.is_zero() && row.try_get(0)? {
+            let stage = self.stage(proposed).await?;
+            if first.is_zero() && stage != Stage::Waiting {
                 first = begun.elapsed();
             }
-            let (orders, notices): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
-            if orders == partitions && notices == partitions {
+            if stage == Stage::Settled {
                 return Ok(first);
             }
             self.decided(proposed).await?;
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Tells how far what follows from an assessment is.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn stage(&mut self, proposed: &Proposed) -> Result<Stage, Error> {
+        let partitions = proposed.partitions()?;
+        let row = sqlx::query(
+            "select exists (select from payout.order_chunk where assessment = $1), \
+             (select count(*) from payout.order_stream where assessment = $1 and state = 2), \
+             (select count(*) from notifier.queue where assessment = $1 and state = 2)",
+        )
+        .bind(&proposed.assessment)
+        .fetch_one(&mut self.tables)
+        .await?;
+        let released: [i64; 2] = [row.try_get(1)?, row.try_get(2)?];
+        Ok(match row.try_get(0)? {
+            _ if released == [partitions; 2] => Stage::Settled,
+            true => Stage::Paying,
+            false => Stage::Waiting,
+        })
     }
 
     /// Waits until what one service makes of an assessment is released, whatever others do.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench settle|import|query|rebuild`: the measurements that need the whole system.
+//! `cargo xtask bench`: the measurements that need the whole system.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 use std::process::ExitCode;
@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ristoro_tests::bench::catch_up;
+use ristoro_tests::bench::hand_over::{self, HandOver, Way};
 use ristoro_tests::bench::import;
 use ristoro_tests::bench::query::{self, Queries};
 use ristoro_tests::bench::rebuild::{self, Rebuild};
 use ristoro_tests::bench::report::Shown;
 use ristoro_tests::bench::scripts::Script;
+use ristoro_tests::bench::second_outage::{self, Second};
 use ristoro_tests::bench::settle::{self, Race};
 use ristoro_tests::bench::system::Size;
-use ristoro_tests::stack::Error;
+use ristoro_tests::stack::{Error, SERVICES};
 
 /// Measures the whole system on this machine.
 #[derive(Debug, Parser)]
@@ -35,6 +37,10 @@ enum What {
     Rebuild(Rebuilt),
     /// A service that was away while an outage was settled, and answers all of it: payout and notifier by turns
     CatchUp(System),
+    /// A small outage that is settled in the middle of a large settlement
+    SecondOutage(SecondOutage),
+    /// Processes that end and are killed in the middle of settlements
+    HandOver(Handed),
 }
 
 /// What every measurement is run on, and how it is told.
@@ -93,6 +99,27 @@ struct Rebuilt {
     rate: u32,
 }
 
+#[derive(Debug, Args)]
+struct SecondOutage {
+    #[command(flatten)]
+    system: System,
+    /// Pairs: the small outage once idle, once in the middle
+    #[arg(long, default_value_t = 3)]
+    pairs: u32,
+}
+
+#[derive(Debug, Args)]
+struct Handed {
+    #[command(flatten)]
+    system: System,
+    /// The service that has a second process
+    #[arg(long, default_value = "eligibility", value_parser = SERVICES)]
+    service: String,
+    /// What the moments follow from at which processes go
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Log {
     /// A broker of its own
@@ -143,6 +170,13 @@ async fn run(what: What) -> Result<(), Error> {
             }
         }
         What::CatchUp(asked) => asked.print(&catch_up::run(asked.size(), say).await?),
+        What::SecondOutage(asked) => {
+            let second = Second { size: asked.system.size(), pairs: asked.pairs };
+            asked.system.print(&second_outage::run(&second, say).await?);
+        }
+        What::HandOver(asked) => {
+            asked.system.print(&hand_over::run(&asked.hand_over(), say).await?);
+        }
         What::Rebuild(asked) => {
             let rebuild = Rebuild { size: asked.system.size(), rate: asked.rate };
             let report = rebuild::run(&rebuild, say).await?;
@@ -166,6 +200,16 @@ impl System {
             Form::Json => println!("{}", report.value()),
             Form::Table => report.lines().iter().for_each(|line| println!("{line}")),
         }
+    }
+}
+
+impl Handed {
+    fn hand_over(&self) -> HandOver {
+        let service = SERVICES.into_iter().find(|name| **name == self.service);
+        let service = service.expect("the parser lets no other name pass");
+        let ways = vec![Way::Ended, Way::Killed];
+        let size = self.system.size();
+        HandOver { size, service, ways, restarts: SERVICES.to_vec(), seed: self.seed }
     }
 }
 
