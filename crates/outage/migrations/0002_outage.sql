@@ -19,6 +19,8 @@ create table outage (
     -- fault, planned, force_majeure, customer; null while not known.
     cause text,
     works_done_at bigint,
+    -- When planned work was announced.
+    announced_at bigint,
     resolved_at bigint,
     reopened_at bigint,
     withdrawn_note text not null,

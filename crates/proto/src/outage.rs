@@ -141,6 +141,14 @@ fn optional_window(
     window.map(|window| window_in(window, kind, field)).transpose()
 }
 
+fn optional_instant(
+    time: Option<&Timestamp>,
+    kind: &'static str,
+    field: &'static str,
+) -> Result<Option<Instant>, WireError> {
+    time.map(|time| instant(time, kind, field)).transpose()
+}
+
 fn required_instant(
     time: Option<&Timestamp>,
     kind: &'static str,
@@ -161,6 +169,7 @@ fn declared_out(declaration: &Declaration) -> v1::OutageDeclared {
         cause: cause_out(declaration.cause).into(),
         source: declaration.source.clone(),
         modified_at: declaration.modified_at.map(timestamp),
+        announced_at: declaration.announced_at.map(timestamp),
     }
 }
 
@@ -172,8 +181,8 @@ fn declared_in(message: v1::OutageDeclared) -> Result<Event, WireError> {
             return Err(bad(DECLARED, "origin", format!("is {}", message.origin)));
         }
     };
-    let modified_at = message.modified_at.as_ref();
-    let modified_at = modified_at.map(|time| instant(time, DECLARED, "modified_at")).transpose()?;
+    let modified_at = optional_instant(message.modified_at.as_ref(), DECLARED, "modified_at")?;
+    let announced_at = optional_instant(message.announced_at.as_ref(), DECLARED, "announced_at")?;
     Ok(Event::OutageDeclared(Box::new(Declaration {
         declared: optional_window(message.declared.as_ref(), DECLARED, "declared")?,
         observed: optional_window(message.observed.as_ref(), DECLARED, "observed")?,
@@ -185,6 +194,7 @@ fn declared_in(message: v1::OutageDeclared) -> Result<Event, WireError> {
         source: message.source,
         origin,
         modified_at,
+        announced_at,
     })))
 }
 
@@ -264,11 +274,11 @@ fn mailboxes_in(message: v1::MailboxesRestored) -> Result<Event, WireError> {
 
 fn cause_determined_in(message: v1::CauseDetermined) -> Result<Event, WireError> {
     let cause = cause_in(message.cause, CAUSE_DETERMINED, "cause")?;
-    let works = message.works_done_at.as_ref();
-    let works = works.map(|time| instant(time, CAUSE_DETERMINED, "works_done_at"));
+    let optional = |time, field| optional_instant(time, CAUSE_DETERMINED, field);
     Ok(Event::CauseDetermined {
         cause: required(cause, CAUSE_DETERMINED, "cause")?,
-        works_done_at: works.transpose()?,
+        works_done_at: optional(message.works_done_at.as_ref(), "works_done_at")?,
+        announced_at: optional(message.announced_at.as_ref(), "announced_at")?,
     })
 }
 
@@ -320,9 +330,10 @@ impl Wire for Event {
             Event::WindowAmended { amendment, note } => {
                 amended_out(amendment, note).encode_to_vec()
             }
-            Event::CauseDetermined { cause, works_done_at } => v1::CauseDetermined {
+            Event::CauseDetermined { cause, works_done_at, announced_at } => v1::CauseDetermined {
                 cause: cause_out(Some(*cause)).into(),
                 works_done_at: works_done_at.map(timestamp),
+                announced_at: announced_at.map(timestamp),
             }
             .encode_to_vec(),
             Event::OutageResolved { resolved_at } => {

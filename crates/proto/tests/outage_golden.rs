@@ -48,6 +48,7 @@ fn declaration(origin: Origin) -> Declaration {
         observed: Some(open()),
         impacts: vec![impact(), app()],
         cause: Some(Cause::Fault),
+        announced_at: None,
         source: "status/i1".to_owned(),
         modified_at: Some(at("2023-01-28T00:00:00Z")),
     }
@@ -65,6 +66,10 @@ fn declarations_keep_their_bytes() {
         ..declaration(Origin::Observed)
     };
     check_as("OutageDeclared-bare", &Event::OutageDeclared(Box::new(bare)));
+    let announced_at = Some(at("2023-01-17T08:00:00Z"));
+    let planned =
+        Declaration { cause: Some(Cause::Planned), announced_at, ..declaration(Origin::Declared) };
+    check_as("OutageDeclared-notice", &Event::OutageDeclared(Box::new(planned)));
     check(&Event::ObservationRevised(Box::new(Revision {
         source: "status/i1".to_owned(),
         title: "Posta".to_owned(),
@@ -95,7 +100,12 @@ fn amendments_and_ends_keep_their_bytes() {
     let amendment = Amendment::Impact { impact: "mail".to_owned(), window: open() };
     check_as("WindowAmended-impact", &Event::WindowAmended { amendment, note: note() });
     let works_done_at = Some(at("2023-01-25T00:00:00Z"));
-    check(&Event::CauseDetermined { cause: Cause::ForceMajeure, works_done_at });
+    let (cause, announced_at) = (Cause::ForceMajeure, None);
+    check(&Event::CauseDetermined { cause, works_done_at, announced_at });
+    let (cause, works_done_at) = (Cause::Planned, None);
+    let announced_at = Some(at("2023-01-17T08:00:00Z"));
+    let notice = Event::CauseDetermined { cause, works_done_at, announced_at };
+    check_as("CauseDetermined-notice", &notice);
     check(&Event::OutageResolved { resolved_at: at("2023-01-28T17:00:00Z") });
     let reopened_at = at("2023-02-03T11:00:00Z");
     check(&Event::OutageReopened { reopened_at, impacts: vec![app()], note: note() });

@@ -31,8 +31,9 @@ pub(super) fn evolve(mut state: Outage, event: &Event) -> Outage {
             })
         }
         Event::WindowAmended { amendment, .. } => amended(state, amendment),
-        Event::CauseDetermined { cause, works_done_at } => {
+        Event::CauseDetermined { cause, works_done_at, announced_at } => {
             (state.cause, state.works_done_at) = (Some(*cause), *works_done_at);
+            state.announced_at = *announced_at;
             state
         }
         Event::OutageResolved { resolved_at } => {
@@ -71,7 +72,7 @@ fn declared(mut state: Outage, declaration: &Declaration) -> Outage {
     declaration.impacts.iter().for_each(|impact| state.put_impact(impact));
     state.declared = declaration.declared;
     state.observed = declaration.observed;
-    state.cause = declaration.cause;
+    (state.cause, state.announced_at) = (declaration.cause, declaration.announced_at);
     state.declaration = Some(declaration.clone());
     match declaration.origin {
         Origin::Declared => state.status = Status::Open,

@@ -57,8 +57,8 @@ fn decide_known(state: &Outage, command: &Command) -> Result<Option<Event>, Reje
             restore_mailboxes(state, impact, *restored_at, subscriptions)
         }
         Command::AmendWindow { amendment, note } => amend_window(state, amendment, note),
-        Command::DetermineCause { cause, works_done_at } => {
-            determine_cause(state, *cause, *works_done_at)
+        Command::DetermineCause { cause, works_done_at, announced_at } => {
+            determine_cause(state, *cause, (*works_done_at, *announced_at))
         }
         Command::Resolve { resolved_at } => resolve(state, *resolved_at),
         Command::Reopen { reopened_at, impacts, note } => {
@@ -85,6 +85,7 @@ fn declare(state: &Outage, declaration: &Declaration) -> Result<Option<Event>, R
     if declaration.declared.is_none() && declaration.observed.is_none() {
         return Err(Rejection::NoWindow);
     }
+    notice_of_planned_work(declaration.cause, declaration.announced_at)?;
     own_windows(declaration.declared, declaration.observed)?;
     new_impacts(&Outage::default(), &declaration.impacts)?;
     Ok(Some(Event::OutageDeclared(Box::new(declaration.clone()))))
@@ -207,13 +208,26 @@ fn amend_window(
 fn determine_cause(
     state: &Outage,
     cause: Cause,
-    works_done_at: Option<Instant>,
+    (works_done_at, announced_at): (Option<Instant>, Option<Instant>),
 ) -> Result<Option<Event>, Rejection> {
     if works_done_at.is_some() && cause != Cause::ForceMajeure {
         return Err(Rejection::WorksWithoutCalamity { cause });
     }
-    let news = state.cause != Some(cause) || state.works_done_at != works_done_at;
-    Ok(news.then_some(Event::CauseDetermined { cause, works_done_at }))
+    notice_of_planned_work(Some(cause), announced_at)?;
+    let known = (state.cause, state.works_done_at, state.announced_at);
+    let news = known != (Some(cause), works_done_at, announced_at);
+    Ok(news.then_some(Event::CauseDetermined { cause, works_done_at, announced_at }))
+}
+
+fn notice_of_planned_work(
+    cause: Option<Cause>,
+    announced_at: Option<Instant>,
+) -> Result<(), Rejection> {
+    let cause = cause.unwrap_or(Cause::Fault);
+    if announced_at.is_some() && cause != Cause::Planned {
+        return Err(Rejection::NoticeWithoutPlannedWork { cause });
+    }
+    Ok(())
 }
 
 fn resolve(state: &Outage, resolved_at: Instant) -> Result<Option<Event>, Rejection> {

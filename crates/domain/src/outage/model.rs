@@ -48,6 +48,8 @@ pub struct Declaration {
     pub impacts: Vec<StatedImpact>,
     /// Why, as far as known.
     pub cause: Option<Cause>,
+    /// When planned work was announced to those whom it hits.
+    pub announced_at: Option<Instant>,
     /// For a derived outage, `feed/source_id`; else empty.
     pub source: String,
     /// For a derived outage, when the source last changed what it says.
@@ -130,6 +132,8 @@ pub enum Command {
         cause: Cause,
         /// When the works that a calamity made necessary were done.
         works_done_at: Option<Instant>,
+        /// When planned work was announced.
+        announced_at: Option<Instant>,
     },
     /// States that everything works again.
     Resolve {
@@ -192,6 +196,8 @@ pub enum Event {
         cause: Cause,
         /// When the works that a calamity made necessary were done.
         works_done_at: Option<Instant>,
+        /// When planned work was announced.
+        announced_at: Option<Instant>,
     },
     /// Everything works again.
     OutageResolved {

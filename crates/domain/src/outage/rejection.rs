@@ -90,6 +90,12 @@ pub enum Rejection {
         /// The cause that was given.
         cause: Cause,
     },
+    /// A notice is stated for a cause that has none.
+    #[error("a notice belongs to planned work, not to {cause:?}")]
+    NoticeWithoutPlannedWork {
+        /// The cause that was given, or that is assumed where none was.
+        cause: Cause,
+    },
     /// It is resolved, at another time or with everything restored.
     #[error("the outage was already resolved as of {resolved_at}: reopen it first")]
     AlreadyResolved {

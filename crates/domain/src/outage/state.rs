@@ -58,6 +58,8 @@ pub struct Outage {
     pub cause: Option<Cause>,
     /// When the necessary works after a calamity were done.
     pub works_done_at: Option<Instant>,
+    /// When planned work was announced.
+    pub announced_at: Option<Instant>,
     /// The last time from which it was open again.
     pub reopened_at: Option<Instant>,
     /// What feeds say, by `feed/source_id`.

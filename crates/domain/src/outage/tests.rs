@@ -33,6 +33,7 @@ fn declaration() -> Declaration {
         observed: Some(window(at(22, 21), None)),
         impacts: vec![impact("mail", at(23, 0), None)],
         cause: None,
+        announced_at: None,
         source: String::new(),
         modified_at: None,
     }
@@ -171,12 +172,44 @@ fn windows_are_amended_with_a_reason() {
 
 #[test]
 fn a_cause_is_determined_and_works_belong_to_a_calamity() {
-    let determine = |cause, works_done_at| Command::DetermineCause { cause, works_done_at };
+    let determine = |cause, works_done_at| {
+        let announced_at = None;
+        Command::DetermineCause { cause, works_done_at, announced_at }
+    };
     let (cause, works_done_at) = (Cause::ForceMajeure, Some(at(25, 0)));
-    let event = Event::CauseDetermined { cause, works_done_at };
+    let event = Event::CauseDetermined { cause, works_done_at, announced_at: None };
     accept(&[declared()], &determine(cause, works_done_at), event);
     let rejection = Rejection::WorksWithoutCalamity { cause: Cause::Fault };
     refuse(&[declared()], &determine(Cause::Fault, works_done_at), rejection);
+}
+
+#[test]
+fn planned_work_has_a_notice_that_is_corrected_by_a_later_word() {
+    let determine = |cause, announced_at| {
+        let works_done_at = None;
+        Command::DetermineCause { cause, works_done_at, announced_at }
+    };
+    let planned =
+        |announced_at| Declaration { cause: Some(Cause::Planned), announced_at, ..declaration() };
+    let first = Event::OutageDeclared(Box::new(planned(Some(at(20, 0)))));
+    accept(&[], &declare(planned(Some(at(20, 0)))), first.clone());
+    let again = determine(Cause::Planned, Some(at(18, 0)));
+    let earlier = Event::CauseDetermined {
+        cause: Cause::Planned,
+        works_done_at: None,
+        announced_at: Some(at(18, 0)),
+    };
+    accept(std::slice::from_ref(&first), &again, earlier.clone());
+    assert_eq!(fold::<Outage>(std::slice::from_ref(&first)).announced_at, Some(at(20, 0)));
+    assert_eq!(fold::<Outage>(&[first.clone(), earlier]).announced_at, Some(at(18, 0)));
+    let fault =
+        Event::CauseDetermined { cause: Cause::Fault, works_done_at: None, announced_at: None };
+    accept(std::slice::from_ref(&first), &determine(Cause::Fault, None), fault.clone());
+    assert_eq!(fold::<Outage>(&[first, fault]).announced_at, None, "it was no planned work");
+    let rejection = || Rejection::NoticeWithoutPlannedWork { cause: Cause::Fault };
+    refuse(&[declared()], &determine(Cause::Fault, Some(at(18, 0))), rejection());
+    let silent = Declaration { cause: None, ..planned(Some(at(20, 0))) };
+    refuse(&[], &declare(silent), rejection());
 }
 
 #[test]

@@ -190,6 +190,7 @@ impl DerivedOutage {
             observed: self.observed,
             impacts: self.impacts.clone(),
             cause: None,
+            announced_at: None,
             source: format!("{}/{}", self.source, self.source_id),
             modified_at: Some(self.modified_at),
         })

@@ -10,6 +10,7 @@ use ristoro_runtime::views::Views;
 use sqlx::PgConnection;
 
 use super::AssessError;
+use super::walk::Basis;
 use crate::projections::{assessment, outage_event, policy};
 
 /// A completed assessment of the same outage.
@@ -28,6 +29,8 @@ pub struct Inputs {
     pub policy: Policy,
     /// The outage as of its pin.
     pub outage: Outage,
+    /// When planned work was announced, as of the same pin.
+    pub announced_at: Option<Instant>,
     /// The pins.
     pub pins: Pins,
     /// What was granted before.
@@ -73,7 +76,8 @@ impl Inputs {
         };
         let facts = found.state.facts(outage);
         let outage = facts.ok_or_else(|| AssessError::NothingToAssess(outage.to_owned()))?;
-        Ok(Self { policy, outage, pins, earlier: earlier(&state, u64::MAX) })
+        let announced_at = found.state.announced_at;
+        Ok(Self { policy, outage, announced_at, pins, earlier: earlier(&state, u64::MAX) })
     }
 
     /// Reads again what a proposal was made from.
@@ -97,9 +101,18 @@ impl Inputs {
         Ok(Self {
             policy,
             outage: facts.ok_or_else(|| AssessError::NothingToAssess(outage.to_owned()))?,
+            announced_at: found.state.announced_at,
             pins: pins.clone(),
             earlier: earlier(&state, pins.settlement_version),
         })
+    }
+}
+
+impl Inputs {
+    /// Gives what everybody is decided with.
+    #[must_use]
+    pub fn basis(&self) -> Basis<'_> {
+        Basis { pins: &self.pins, announced_at: self.announced_at, earlier: &self.earlier }
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::compare::Comparison;
 use super::summary::Simulation;
 use super::tally::{Column, Tally};
-use super::walk::{Basis, Walk};
+use super::walk::Walk;
 use super::{AssessError, Inputs};
 
 /// How many people are read at once: short transactions, few round trips.
@@ -96,7 +96,7 @@ impl Walks {
     /// Decides partition after partition until all have begun.
     async fn work(&self) -> Result<Found, AssessError> {
         let Some(first) = self.policies.first() else { return Ok(Found::default()) };
-        let basis = Basis { pins: &first.pins, earlier: &first.earlier };
+        let basis = first.basis();
         let mut columns: Vec<Column<'_>> = self.policies.iter().map(Column::new).collect();
         let mut tally = Tally::new(&first.outage);
         let mut digests = Vec::new();

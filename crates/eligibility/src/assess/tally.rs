@@ -195,7 +195,7 @@ mod tests {
             time_zone_data: String::new(),
             known_at: None,
         };
-        Inputs { policy, outage: outage(), pins, earlier: Vec::new() }
+        Inputs { policy, outage: outage(), announced_at: None, pins, earlier: Vec::new() }
     }
 
     /// Simulates policies for so many people of each class.

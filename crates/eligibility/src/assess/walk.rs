@@ -7,6 +7,7 @@ use ristoro_domain::decided::Chunk;
 use ristoro_domain::facts::Subscription;
 use ristoro_domain::policy::{Context, Evaluator, Granted, ReasonIndex, Refusal};
 use ristoro_domain::settlement::Pins;
+use ristoro_domain::time::Instant;
 use sqlx::PgConnection;
 
 use super::AssessError;
@@ -33,6 +34,8 @@ pub struct Read {
 pub struct Basis<'a> {
     /// What the decisions depend on.
     pub pins: &'a Pins,
+    /// When planned work was announced.
+    pub announced_at: Option<Instant>,
     /// Completed assessments of the outage, whose grants count as given.
     pub earlier: &'a [Earlier],
 }
@@ -111,8 +114,10 @@ impl Read {
     ) -> Result<(), E> {
         self.people.show(|number, subscription, reports| {
             let granted = self.granted.get(&number).map_or(&[][..], Vec::as_slice);
-            let known_at = basis.pins.known_at;
-            each(subscription, &Context { reports, granted, known_at, ..Context::default() })
+            let (known_at, announced_at) = (basis.pins.known_at, basis.announced_at);
+            let context =
+                Context { reports, granted, known_at, announced_at, ..Context::default() };
+            each(subscription, &context)
         })
     }
 

@@ -1,7 +1,9 @@
 //! The chain of events that led to what a subscription is owed, with the rule lines.
 
+use ristoro_domain::outage::Event as OutageEvent;
 use ristoro_domain::roster::partition_of_number;
 use ristoro_domain::settlement::{Event as SettlementEvent, Status as Stage};
+use ristoro_domain::time::Instant;
 use ristoro_log::{Position, Topic};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::types::{reason_out, timestamp};
@@ -94,12 +96,28 @@ fn link(event: &StoredEvent, text: String) -> api::ChainLink {
 
 fn outage_text(event: &StoredEvent) -> String {
     match event.kind.as_str() {
-        "OutageDeclared" => "the outage was declared".to_owned(),
+        "OutageDeclared" | "CauseDetermined" => cause_text(event),
         "ImpactAdded" => "something else was found to fail".to_owned(),
         "ImpactRestored" => "a component or cohort was back".to_owned(),
         "MailboxesRestored" => "single mailboxes were back".to_owned(),
         "WindowAmended" => "a window was corrected".to_owned(),
         kind => format!("{kind} of the outage"),
+    }
+}
+
+/// Says what was declared or found of the cause, with the notice of planned work.
+fn cause_text(event: &StoredEvent) -> String {
+    let notice = |announced_at: Option<Instant>| {
+        announced_at.map_or_else(String::new, |at| format!(", planned work announced {at}"))
+    };
+    match OutageEvent::decode(&event.kind, &event.payload) {
+        Ok(OutageEvent::CauseDetermined { announced_at, .. }) => {
+            format!("the cause was found{}", notice(announced_at))
+        }
+        Ok(OutageEvent::OutageDeclared(declaration)) => {
+            format!("the outage was declared{}", notice(declaration.announced_at))
+        }
+        Ok(_) | Err(_) => format!("{} of the outage", event.kind),
     }
 }
 

@@ -48,7 +48,7 @@ pub async fn roster(
 
 /// Gives the events of the outage up to the proposal's pin, the publication of its policy, and the events of the settlement.
 ///
-/// Those of the outage come without their payloads: who was back when can be much, and is told elsewhere.
+/// Of those of the outage only what says the cause comes with its payload: who was back when can be much.
 ///
 /// # Errors
 /// The database's.
@@ -60,7 +60,7 @@ pub async fn events(
     let pinned: Option<Position> = pins.outage_position.parse().ok();
     let rows = sqlx::query(
         "select 1 as part, version, partition, record_offset, kind, occurred_at, actor, traceparent, \
-         ''::bytea as payload from outage_event where outage = $1 and record_offset <= $2 \
+         case when kind in ('OutageDeclared', 'CauseDetermined') then payload else '' end as payload from outage_event where outage = $1 and record_offset <= $2 \
          union all \
          select 2, stream_version, partition, record_offset, 'PolicyPublished', published_at, published_by, '', '' \
          from policy where policy = $3 and policy_version = $4 \

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use super::ScanError;
 use super::stream::{ScanCause, ScanStream, Shown};
-use crate::assess::walk::{Basis, Walk};
+use crate::assess::walk::Walk;
 use crate::assess::{AssessError, Inputs};
 use crate::projections::assessment::{self, AssessmentRow};
 use crate::projections::decision;
@@ -175,7 +175,7 @@ async fn decide(
 ) -> Result<Vec<ristoro_domain::decided::Chunk>, ScanError> {
     let memo = std::mem::take(&mut scan.memo);
     let mut evaluator = Evaluator::with_memo(&scan.inputs.policy, &scan.inputs.outage, memo);
-    let basis = Basis { pins: &scan.inputs.pins, earlier: &scan.inputs.earlier };
+    let basis = scan.inputs.basis();
     let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
     while chunks.len() < CHUNKS_AN_APPEND {
         let Some(read) = scan.walk.read(view, basis, scan.chunk_size).await? else { break };

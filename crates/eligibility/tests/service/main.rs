@@ -1,6 +1,7 @@
 //! The service as its callers see it, on a real Postgres and behind the real server.
 
 #[cfg(test)]
+mod facts;
 mod people;
 #[cfg(test)]
 mod policies;

@@ -114,41 +114,36 @@ impl Running {
 
     /// Publishes a policy that is shipped.
     pub async fn publish(&self, id: &str) {
+        self.publish_with(id, &[]).await;
+    }
+
+    /// Publishes a policy that is shipped, with some of its text replaced.
+    pub async fn publish_with(&self, id: &str, changes: &[(&str, &str)]) {
         let known = ristoro_domain::policy::shipped().iter().find(|one| one.id == id).unwrap();
+        let mut text = known.text.to_owned();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
         let request = api::PublishPolicyRequest {
             request_id: fresh_id(),
             file: known.file.to_owned(),
-            text: known.text.to_owned(),
+            text,
             validate_only: false,
         };
         let mut client = PolicyServiceClient::new(self.channel.clone());
         client.publish_policy(as_anna(request)).await.unwrap();
     }
 
-    /// Puts a declared outage of all mailboxes on the log, 23 Jan 00:00 to 27 Jan 16:00, and waits for the table.
+    /// Puts the outage of all mailboxes on the log, and waits for the table.
     pub async fn declare(&self, outage: &str) {
-        let at = |text: &str| text.parse::<Instant>().unwrap();
-        let window =
-            Window::new(at("2023-01-22T23:00:00Z"), Some(at("2023-01-27T15:00:00Z"))).unwrap();
-        let event = outage::Event::OutageDeclared(Box::new(outage::Declaration {
-            provider: "italiaonline".to_owned(),
-            title: "mail".to_owned(),
-            time_zone: "Europe/Rome".to_owned(),
-            origin: outage::Origin::Declared,
-            declared: Some(window),
-            observed: None,
-            impacts: vec![outage::StatedImpact {
-                id: "mailbox".to_owned(),
-                service: None,
-                component: "mailbox".to_owned(),
-                severity: Severity::Total,
-                cohort: None,
-                window,
-            }],
-            cause: Some(Cause::Fault),
-            source: String::new(),
-            modified_at: None,
-        }));
+        self.declare_as(outage, declaration()).await;
+    }
+
+    /// Puts a declaration on the log, and waits for the table.
+    pub async fn declare_as(&self, outage: &str, declaration: outage::Declaration) {
+        let window = declaration.declared.unwrap();
+        let event = outage::Event::OutageDeclared(Box::new(declaration));
         let stream = format!("outage/{outage}");
         let cause = RecordCause::Command(Uuid::new_v4());
         let partition = partition_of(outage, PARTITIONS);
@@ -170,6 +165,32 @@ impl Running {
         let position =
             ristoro_log::Position { topic: Topic::Outage, partition, offset: offsets[0] };
         self.service.views().wait(&[position], Duration::from_secs(10)).await.unwrap();
+    }
+}
+
+/// A declared outage of all mailboxes, 23 Jan 00:00 to 27 Jan 16:00.
+pub fn declaration() -> outage::Declaration {
+    let at = |text: &str| text.parse::<Instant>().unwrap();
+    let window = Window::new(at("2023-01-22T23:00:00Z"), Some(at("2023-01-27T15:00:00Z"))).unwrap();
+    outage::Declaration {
+        provider: "italiaonline".to_owned(),
+        title: "mail".to_owned(),
+        time_zone: "Europe/Rome".to_owned(),
+        origin: outage::Origin::Declared,
+        declared: Some(window),
+        observed: None,
+        impacts: vec![outage::StatedImpact {
+            id: "mailbox".to_owned(),
+            service: None,
+            component: "mailbox".to_owned(),
+            severity: Severity::Total,
+            cohort: None,
+            window,
+        }],
+        cause: Some(Cause::Fault),
+        announced_at: None,
+        source: String::new(),
+        modified_at: None,
     }
 }
 

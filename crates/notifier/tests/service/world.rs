@@ -131,6 +131,7 @@ impl World {
             observed: None,
             impacts,
             cause: None,
+            announced_at: None,
             source: String::new(),
             modified_at: None,
         };

@@ -31,6 +31,7 @@ pub fn declare(request: &api::DeclareOutageRequest) -> Result<Command, Status> {
     if request.declared.is_none() && request.observed.is_none() {
         return Err(invalid("declared", "is missing: write it, or the observed window"));
     }
+    let cause = cause("cause", request.cause)?;
     Ok(Command::Declare(Box::new(Declaration {
         provider: edge::id("provider", &request.provider)?.to_owned(),
         title: edge::text("title", &request.title, 1..=500)?.to_owned(),
@@ -39,7 +40,8 @@ pub fn declare(request: &api::DeclareOutageRequest) -> Result<Command, Status> {
         declared: optional_window("declared", request.declared.as_ref(), &zone)?,
         observed: optional_window("observed", request.observed.as_ref(), &zone)?,
         impacts: impacts(&request.impacts, &zone)?,
-        cause: cause("cause", request.cause)?,
+        cause,
+        announced_at: announced_at("", request.announced_at.as_ref(), (cause, &zone))?,
         source: String::new(),
         modified_at: None,
     })))
@@ -78,7 +80,25 @@ fn determine_cause(input: &api::CauseInput, zone: &TimeZone) -> Result<Command, 
     if works_done_at.is_some() && cause != Cause::ForceMajeure {
         return Err(invalid("cause.works_done_at", "is for force majeure alone: leave it out"));
     }
-    Ok(Command::DetermineCause { cause, works_done_at })
+    let notice = input.announced_at.as_ref();
+    let announced_at = announced_at("cause.", notice, (Some(cause), zone))?;
+    Ok(Command::DetermineCause { cause, works_done_at, announced_at })
+}
+
+fn announced_at(
+    within: &str,
+    input: Option<&api::PointInTime>,
+    (cause, zone): (Option<Cause>, &TimeZone),
+) -> Result<Option<Instant>, Status> {
+    let field = format!("{within}announced_at");
+    let announced_at = optional_point(&field, input, zone)?;
+    if announced_at.is_some() && cause != Some(Cause::Planned) {
+        return Err(invalid(
+            &field,
+            "is for planned work alone: write that cause, or leave it out",
+        ));
+    }
+    Ok(announced_at)
 }
 
 /// Reads an added impact.

@@ -48,6 +48,7 @@ pub fn outage_message(known: &Known) -> api::Outage {
         impacts: state.impacts.iter().map(|(id, one)| impact_message(known, id, one)).collect(),
         cause: cause_out(state.cause).into(),
         works_done_at: state.works_done_at.map(timestamp),
+        announced_at: state.announced_at.map(timestamp),
         resolved_at: resolved_at.map(timestamp),
         reopened_at: state.reopened_at.map(timestamp),
         withdrawn_note: note,

@@ -28,6 +28,7 @@ pub fn outage_refused(rejection: &Rejection) -> Refused {
             invalid().with("field", "mailboxes").with("count", count).with("limit", limit)
         }
         Rejection::WorksWithoutCalamity { .. } => invalid().with("field", "cause.works_done_at"),
+        Rejection::NoticeWithoutPlannedWork { .. } => invalid().with("field", "announced_at"),
         Rejection::UnknownImpact { impact, .. } => {
             Refused::precondition(ErrorReason::ImpactUnknown).with("impact", impact)
         }

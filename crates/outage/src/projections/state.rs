@@ -117,6 +117,7 @@ fn outage(row: &PgRow) -> Result<Known, sqlx::Error> {
     let (declared, observed) = (window(row, "declared")?, window(row, "observed")?);
     let cause_text: Option<&str> = row.try_get("cause")?;
     let cause = cause_text.map(cause).transpose()?;
+    let announced_at = optional_time(row, "announced_at")?;
     let declaration = Declaration {
         provider: row.try_get("provider")?,
         title: row.try_get("title")?,
@@ -126,6 +127,7 @@ fn outage(row: &PgRow) -> Result<Known, sqlx::Error> {
         observed,
         impacts: Vec::new(),
         cause,
+        announced_at,
         source: String::new(),
         modified_at: None,
     };
@@ -139,6 +141,7 @@ fn outage(row: &PgRow) -> Result<Known, sqlx::Error> {
             observed,
             cause,
             works_done_at: optional_time(row, "works_done_at")?,
+            announced_at,
             reopened_at: optional_time(row, "reopened_at")?,
             amended_by_person: row.try_get("amended_by_person")?,
             ..Outage::default()
@@ -216,8 +219,8 @@ async fn save_outage(tx: &mut PgConnection, known: &Known) -> Result<(), sqlx::E
     sqlx::query(
         "insert into outage (outage, version, provider, title, time_zone, origin, state, declared_from, declared_to, \
          observed_from, observed_to, began_at, ended_at, cause, works_done_at, resolved_at, reopened_at, \
-         withdrawn_note, amended_by_person, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-         $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+         withdrawn_note, amended_by_person, created_at, updated_at, announced_at) values ($1, $2, $3, $4, $5, $6, $7, \
+         $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
     )
     .bind(&known.id)
     .bind(signed(known.version))
@@ -240,6 +243,7 @@ async fn save_outage(tx: &mut PgConnection, known: &Known) -> Result<(), sqlx::E
     .bind(state.amended_by_person)
     .bind(micros(known.created_at))
     .bind(micros(known.updated_at))
+    .bind(state.announced_at.map(micros))
     .execute(tx)
     .await
     .map(|_| ())

@@ -108,8 +108,10 @@ fn words(event: &Event) -> (Option<Instant>, String) {
             (Some(*restored_at), format!("{impact} restored for {count} mailboxes"))
         }
         Event::WindowAmended { amendment, note } => amended(amendment, note),
-        Event::CauseDetermined { cause, works_done_at } => {
-            (*works_done_at, format!("the cause is {}", cause_word(*cause)))
+        Event::CauseDetermined { cause, works_done_at, announced_at } => {
+            let notice = notice(*announced_at);
+            let text = format!("the cause is {}{notice}", cause_word(*cause));
+            (works_done_at.or(*announced_at), text)
         }
         Event::OutageResolved { resolved_at } => (Some(*resolved_at), "resolved".to_owned()),
         Event::OutageReopened { reopened_at, impacts, note } => {
@@ -131,7 +133,12 @@ fn declared(declaration: &Declaration) -> (Option<Instant>, String) {
     } else {
         format!(" by {}", declaration.source)
     };
-    (from, format!("{} declared{by}{impacts}", declaration.title))
+    let notice = notice(declaration.announced_at);
+    (from, format!("{} declared{by}{notice}{impacts}", declaration.title))
+}
+
+fn notice(announced_at: Option<Instant>) -> String {
+    announced_at.map_or_else(String::new, |at| format!(", announced {at}"))
 }
 
 fn revised(revision: &Revision) -> (Option<Instant>, String) {

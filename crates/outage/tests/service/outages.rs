@@ -265,3 +265,38 @@ async fn outages_are_listed_by_provider_state_and_time() {
     assert!(listed(&running, at("2023-01-30T00:00:00Z")).await.unwrap().is_empty());
     running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn planned_work_is_declared_with_its_notice_and_the_notice_is_corrected() {
+    let running = start().await;
+    let mut outages = running.outages();
+    let planned = |cause: api::Cause| api::DeclareOutageRequest {
+        cause: cause.into(),
+        announced_at: local("2023-01-17T09:00:00"),
+        ..declaration("o1")
+    };
+    let refused = outages.declare_outage(as_anna(planned(api::Cause::Fault))).await;
+    assert_refused(refused, ErrorReason::InvalidField);
+    let declared = outages.declare_outage(as_anna(planned(api::Cause::Planned))).await.unwrap();
+    let announced_at = declared.into_inner().outage.unwrap().announced_at.unwrap();
+    assert_eq!(announced_at.seconds, seconds("2023-01-17T08:00:00Z"));
+
+    let cause = |cause: api::Cause| api::AmendOutageRequest {
+        request_id: fresh_id(),
+        name: "outages/o1".to_owned(),
+        amendment: Some(api::amend_outage_request::Amendment::Cause(api::CauseInput {
+            cause: cause.into(),
+            announced_at: local("2023-01-15"),
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    let refused = outages.amend_outage(as_anna(cause(api::Cause::Customer))).await;
+    assert_refused(refused, ErrorReason::InvalidField);
+    let amended = outages.amend_outage(as_anna(cause(api::Cause::Planned))).await.unwrap();
+    let amended = amended.into_inner();
+    let known = get(&running, &amended.consistency_token).await;
+    assert_eq!(known.announced_at.unwrap().seconds, seconds("2023-01-14T23:00:00Z"));
+    assert_eq!(known.announced_at, amended.outage.unwrap().announced_at);
+    running.end().await;
+}

@@ -189,13 +189,16 @@ async fn tables_that_are_built_again_equal_the_live_ones() {
     let expected = clear.count();
     submit(&running, &fresh_id(), "gcp", signals).await.unwrap();
     until(expected, async || outages(&running).await.len()).await;
+    let notice =
+        api::PointInTime { at: Some(api::point_in_time::At::LocalTime("2023-01-01".to_owned())) };
     for outage in outages(&running).await.into_iter().take(5) {
         let request = api::AmendOutageRequest {
             request_id: fresh_id(),
             name: outage.name,
             amendment: Some(api::amend_outage_request::Amendment::Cause(api::CauseInput {
                 cause: api::Cause::Planned.into(),
-                works_done_at: None,
+                announced_at: Some(notice.clone()),
+                ..Default::default()
             })),
             ..Default::default()
         };
