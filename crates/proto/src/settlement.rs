@@ -6,7 +6,8 @@ use ristoro_domain::settlement::{Event, Pins, Proposal};
 
 use crate::eligibility::v1 as out;
 use crate::types::{
-    amount_in, amount_out, digest_in, instant, required, timestamp, totals_in, totals_out,
+    amount_in, amount_out, date_in, date_out, digest_in, instant, required, timestamp, totals_in,
+    totals_out,
 };
 use crate::wire::{Wire, WireError, decode_message};
 
@@ -20,11 +21,13 @@ fn pins_out(pins: &Pins) -> out::Pins {
         settlement_version: pins.settlement_version,
         time_zone_data: pins.time_zone_data.clone(),
         known_at: pins.known_at.map(timestamp),
+        payment_day: date_out(pins.payment_day),
     }
 }
 
 fn pins_in(pins: out::Pins) -> Result<Pins, WireError> {
     let known_at = pins.known_at.as_ref().map(|time| instant(time, PROPOSED, "pins.known_at"));
+    let payment_day = date_in(&pins.payment_day, PROPOSED, "pins.payment_day")?;
     Ok(Pins {
         policy: pins.policy,
         policy_version: pins.policy_version,
@@ -34,6 +37,7 @@ fn pins_in(pins: out::Pins) -> Result<Pins, WireError> {
         settlement_version: pins.settlement_version,
         time_zone_data: pins.time_zone_data,
         known_at: known_at.transpose()?,
+        payment_day,
     })
 }
 

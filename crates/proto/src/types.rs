@@ -1,5 +1,6 @@
 //! Conversion of the small messages that events of several contexts share.
 
+use jiff::civil::Date;
 use prost_types::Timestamp;
 use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::remedy::{Grant, Payer, Reason, Remedy, RemedyKind, TraceLine};
@@ -47,6 +48,25 @@ pub fn instant(
     field: &'static str,
 ) -> Result<Instant, WireError> {
     Instant::new(value.seconds, value.nanos).map_err(|error| bad(kind, field, error))
+}
+
+/// Writes a day as YYYY-MM-DD; none is empty.
+#[must_use]
+pub fn date_out(date: Option<Date>) -> String {
+    date.map_or_else(String::new, |date| date.to_string())
+}
+
+/// Reads a day; empty is none.
+///
+/// # Errors
+/// `Field` where it is no day.
+pub fn date_in(
+    text: &str,
+    kind: &'static str,
+    field: &'static str,
+) -> Result<Option<Date>, WireError> {
+    let date = (!text.is_empty()).then(|| text.parse().map_err(|error| bad(kind, field, error)));
+    date.transpose()
 }
 
 /// Writes a window.
@@ -123,11 +143,9 @@ pub fn remedy_out(remedy: &Remedy) -> wire::Remedy {
         Grant::Money(money) => Out::Money(amount_out(*money)),
         Grant::Credit(money) => Out::Credit(amount_out(*money)),
         Grant::Voucher(money) => Out::Voucher(amount_out(*money)),
-        Grant::Term { months, days, new_end } => Out::Term(wire::TermGrant {
-            months: *months,
-            days: *days,
-            new_end: new_end.map_or_else(String::new, |date| date.to_string()),
-        }),
+        Grant::Term { months, days, new_end } => {
+            Out::Term(wire::TermGrant { months: *months, days: *days, new_end: date_out(*new_end) })
+        }
         Grant::Quota { bytes } => Out::Quota(wire::QuotaGrant { bytes: *bytes }),
     };
     let payer = match remedy.payer {
@@ -149,9 +167,8 @@ pub fn remedy_in(remedy: &wire::Remedy) -> Result<Remedy, WireError> {
         In::Credit(amount) => Grant::Credit(amount_in(amount, KIND, "credit")?),
         In::Voucher(amount) => Grant::Voucher(amount_in(amount, KIND, "voucher")?),
         In::Term(term) => {
-            let date = |text: &str| text.parse().map_err(|error| bad(KIND, "term.new_end", error));
-            let known = (!term.new_end.is_empty()).then(|| date(&term.new_end));
-            Grant::Term { months: term.months, days: term.days, new_end: known.transpose()? }
+            let new_end = date_in(&term.new_end, KIND, "term.new_end")?;
+            Grant::Term { months: term.months, days: term.days, new_end }
         }
         In::Quota(quota) => Grant::Quota { bytes: quota.bytes },
     };

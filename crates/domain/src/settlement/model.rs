@@ -1,5 +1,6 @@
 //! What is asked of a settlement and what then has happened.
 
+use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 
 use crate::money::Money;
@@ -25,6 +26,8 @@ pub struct Pins {
     pub time_zone_data: String,
     /// When the outage became known, where that differs from its start.
     pub known_at: Option<Instant>,
+    /// The day in the policy's zone on which what is owed is to be paid, to which interest runs.
+    pub payment_day: Option<Date>,
 }
 
 /// A proposal, as it was simulated.

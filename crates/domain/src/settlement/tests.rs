@@ -30,6 +30,7 @@ fn proposal(assessment: &str, settlement_version: u64) -> Proposal {
             settlement_version,
             time_zone_data: "2025b".to_owned(),
             known_at: None,
+            payment_day: None,
         },
         totals,
         digests: vec![[7; 32]],

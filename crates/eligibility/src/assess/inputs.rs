@@ -1,7 +1,9 @@
 //! What an assessment depends on, read in one consistent state and pinned.
 
-use ristoro_domain::facts::Outage;
-use ristoro_domain::policy::Policy;
+use jiff::Span;
+use jiff::civil::Date;
+use ristoro_domain::facts::{Outage, Subscription};
+use ristoro_domain::policy::{Context, Evaluator, Policy, ReasonIndex, Refusal};
 use ristoro_domain::settlement::{self, Pins, Settlement, Status};
 use ristoro_domain::time::{Instant, time_zone_data};
 use ristoro_log::{Position, Topic};
@@ -10,8 +12,11 @@ use ristoro_runtime::views::Views;
 use sqlx::PgConnection;
 
 use super::AssessError;
-use super::walk::Basis;
+use super::walk::Known;
 use crate::projections::{assessment, outage_event, policy};
+
+/// How many years ahead a payment may be.
+const PAYMENT_YEARS: i32 = 10;
 
 /// A completed assessment of the same outage.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,16 +51,25 @@ pub struct PolicyName {
     pub version: Option<String>,
 }
 
+/// What the caller states of a case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stated {
+    /// When the outage became known, where that differs from its start.
+    pub known_at: Option<Instant>,
+    /// The day on which what is owed is to be paid.
+    pub payment_day: Option<Date>,
+}
+
 impl Inputs {
     /// Pins what is known now.
     ///
     /// # Errors
-    /// `UnknownOutage`, `NothingToAssess`, `UnknownPolicy`, `UnreadablePolicy`, `Database`.
+    /// `UnknownOutage`, `NothingToAssess`, `UnknownPolicy`, `UnreadablePolicy`, `PaymentDay`, `Database`.
     pub async fn now(
         connection: &mut PgConnection,
         outage: &str,
         name: &PolicyName,
-        known_at: Option<Instant>,
+        stated: Stated,
         partition_count: u32,
     ) -> Result<Self, AssessError> {
         let found = outage_event::read(connection, outage, None).await?;
@@ -72,10 +86,14 @@ impl Inputs {
             roster_offsets: (0..partition_count).map(|p| offset(p).unwrap_or_default()).collect(),
             settlement_version: state.version,
             time_zone_data: time_zone_data().to_owned(),
-            known_at,
+            known_at: stated.known_at,
+            payment_day: stated.payment_day,
         };
         let facts = found.state.facts(outage);
         let outage = facts.ok_or_else(|| AssessError::NothingToAssess(outage.to_owned()))?;
+        if let Some(day) = stated.payment_day {
+            payable_on(day, &policy, &outage)?;
+        }
         let announced_at = found.state.announced_at;
         Ok(Self { policy, outage, announced_at, pins, earlier: earlier(&state, u64::MAX) })
     }
@@ -109,11 +127,46 @@ impl Inputs {
 }
 
 impl Inputs {
-    /// Gives what everybody is decided with.
-    #[must_use]
-    pub fn basis(&self) -> Basis<'_> {
-        Basis { pins: &self.pins, announced_at: self.announced_at, earlier: &self.earlier }
+    /// Decides one person.
+    ///
+    /// # Errors
+    /// Where the policy refuses the case.
+    pub fn decide(
+        &self,
+        evaluator: &mut Evaluator<'_>,
+        subscription: &Subscription,
+        known: Known<'_>,
+    ) -> Result<ReasonIndex, Refusal> {
+        let context = Context {
+            reports: known.reports,
+            granted: known.granted,
+            known_at: self.pins.known_at,
+            announced_at: self.announced_at,
+            paid_at: self.pins.payment_day.map(|day| self.noon(day)),
+            ..Context::default()
+        };
+        evaluator.decide(subscription, &context)
     }
+
+    /// Places a day of the policy's zone on the time line, where every clock of the zone shows that day.
+    fn noon(&self, day: Date) -> Instant {
+        let noon = self.policy.zone().to_timestamp(day.at(12, 0, 0, 0));
+        noon.expect("days are read within the years of the calendar")
+    }
+}
+
+/// Checks that money owed for an outage can be paid on a day.
+fn payable_on(day: Date, policy: &Policy, outage: &Outage) -> Result<(), AssessError> {
+    let local = |instant: Instant| policy.zone().to_datetime(instant).date();
+    let began = outage.impacts.iter().map(|impact| local(impact.window.from)).min();
+    let first = began.unwrap_or(Date::MIN);
+    let last = local(Instant::now()).saturating_add(Span::new().years(PAYMENT_YEARS));
+    let what = match day {
+        _ if day < first => "before the outage began",
+        _ if day > last => "more than ten years ahead",
+        _ => return Ok(()),
+    };
+    Err(AssessError::PaymentDay { day, what, first, last })
 }
 
 async fn load(

@@ -10,8 +10,10 @@ mod tally;
 mod testing;
 pub mod walk;
 
-pub use inputs::Inputs;
+pub use inputs::{Inputs, Stated};
 pub use walk::Walk;
+
+use jiff::civil::Date;
 
 /// Why an assessment could not be computed.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,18 @@ pub enum AssessError {
         policy: String,
         /// The first problem.
         problem: String,
+    },
+    /// The day of the payment is before the outage or too far ahead.
+    #[error("{day} is {what}: write a day from {first} to {last}")]
+    PaymentDay {
+        /// The day that was given.
+        day: Date,
+        /// What is wrong with it.
+        what: &'static str,
+        /// The first day that can be.
+        first: Date,
+        /// The last one.
+        last: Date,
     },
     /// The policy refuses the case of a subscription, such as an outage that is still open.
     #[error("the policy refuses: {0}")]

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ristoro_domain::facts::Subscription;
 use ristoro_domain::money::MoneyError;
-use ristoro_domain::policy::Context;
 use ristoro_runtime::heavy::heavy;
 use ristoro_runtime::views::Views;
 use tokio::task::JoinSet;
@@ -15,7 +14,7 @@ use tokio::task::JoinSet;
 use super::compare::Comparison;
 use super::summary::Simulation;
 use super::tally::{Column, Tally};
-use super::walk::Walk;
+use super::walk::{Known, Walk};
 use super::{AssessError, Inputs};
 
 /// How many people are read at once: short transactions, few round trips.
@@ -96,7 +95,6 @@ impl Walks {
     /// Decides partition after partition until all have begun.
     async fn work(&self) -> Result<Found, AssessError> {
         let Some(first) = self.policies.first() else { return Ok(Found::default()) };
-        let basis = first.basis();
         let mut columns: Vec<Column<'_>> = self.policies.iter().map(Column::new).collect();
         let mut tally = Tally::new(&first.outage);
         let mut digests = Vec::new();
@@ -108,15 +106,15 @@ impl Walks {
             let mut walk = Walk::new(partition, &first.pins, 0);
             loop {
                 let mut view = self.views.begin().await?;
-                let read = walk.read(&mut view, basis, PEOPLE_A_READ).await?;
+                let read = walk.read(&mut view, &first.earlier, PEOPLE_A_READ).await?;
                 view.rollback().await?;
                 let Some(read) = read else { break };
                 let mut numbers = read.numbers();
-                let take = |subscription: &Subscription, context: &Context<'_>| {
+                let take = |subscription: &Subscription, known: Known<'_>| {
                     let number = numbers.next().expect("everybody who is shown has a number");
-                    tally.take(&mut columns, (number, subscription), context, self.purpose)
+                    tally.take(&mut columns, (number, subscription), known, self.purpose)
                 };
-                heavy(|| read.show(basis, take))?;
+                heavy(|| read.show(take))?;
             }
             if self.purpose == Purpose::Propose {
                 digests.push((partition, columns.iter_mut().map(Column::finish).collect()));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ristoro_domain::facts::{Outage, Subscription};
 use ristoro_domain::money::MoneyError;
 use ristoro_domain::policy::digest::{Digest, canonical};
-use ristoro_domain::policy::{Context, Evaluator, ReasonIndex, Refusal};
+use ristoro_domain::policy::{Evaluator, ReasonIndex, Refusal};
 use ristoro_domain::remedy::Reason;
 
 use super::Inputs;
@@ -13,6 +13,7 @@ use super::compare::Comparison;
 use super::groups::Groups;
 use super::simulate::{Purpose, Simulated};
 use super::summary::Simulation;
+use super::walk::Known;
 
 /// One policy of those that are simulated side by side.
 pub(super) struct Column<'a> {
@@ -51,13 +52,13 @@ impl<'a> Column<'a> {
     fn decide(
         &mut self,
         (number, subscription): (u64, &Subscription),
-        context: &Context<'_>,
+        known: Known<'_>,
         purpose: Purpose,
     ) -> Result<u32, Refusal> {
         if self.refused.is_some() {
             return Ok(0);
         }
-        let reason = match self.evaluator.decide(subscription, context) {
+        let reason = match self.inputs.decide(&mut self.evaluator, subscription, known) {
             Ok(reason) => reason.0,
             Err(refusal) if purpose == Purpose::Try && refusal.is_about_the_policy() => {
                 self.refused = Some(refusal.to_string());
@@ -98,13 +99,13 @@ impl Tally {
         &mut self,
         columns: &mut [Column<'_>],
         (number, subscription): (u64, &Subscription),
-        context: &Context<'_>,
+        known: Known<'_>,
         purpose: Purpose,
     ) -> Result<(), Refusal> {
         self.key.clear();
         self.key.push(self.groups.number_of(subscription));
         for column in columns {
-            self.key.push(column.decide((number, subscription), context, purpose)?);
+            self.key.push(column.decide((number, subscription), known, purpose)?);
         }
         match self.counts.get_mut(self.key.as_slice()) {
             Some(count) => *count += 1,
@@ -194,6 +195,7 @@ mod tests {
             settlement_version: 0,
             time_zone_data: String::new(),
             known_at: None,
+            payment_day: None,
         };
         Inputs { policy, outage: outage(), announced_at: None, pins, earlier: Vec::new() }
     }
@@ -207,8 +209,8 @@ mod tests {
         let classes = people.iter().flat_map(|(class, count)| (0..*count).map(|_| *class));
         for (number, class) in (1..).zip(classes) {
             let somebody = Subscription { class, ..subscription("s", &always) };
-            let context = Context::default();
-            tally.take(&mut columns, (number, &somebody), &context, Purpose::Propose).unwrap();
+            let known = Known::default();
+            tally.take(&mut columns, (number, &somebody), known, Purpose::Propose).unwrap();
         }
         tally.summed(&columns).unwrap()
     }
@@ -244,8 +246,8 @@ mod tests {
         for number in 1..=500_u64 {
             let class = if number.is_multiple_of(2) { Class::Free } else { Class::Principal };
             let somebody = Subscription { class, ..subscription(&format!("s{number}"), &always) };
-            let context = Context::default();
-            tally.take(&mut columns, (number, &somebody), &context, Purpose::Try).unwrap();
+            let known = Known::default();
+            tally.take(&mut columns, (number, &somebody), known, Purpose::Try).unwrap();
         }
         assert_eq!((tally.counts.len(), tally.counts.values().sum::<u64>()), (2, 500));
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use ristoro_domain::columns::Columns;
 use ristoro_domain::decided::Chunk;
 use ristoro_domain::facts::Subscription;
-use ristoro_domain::policy::{Context, Evaluator, Granted, ReasonIndex, Refusal};
+use ristoro_domain::policy::{Evaluator, Granted, ReasonIndex, Refusal};
 use ristoro_domain::settlement::Pins;
 use ristoro_domain::time::Instant;
 use sqlx::PgConnection;
 
 use super::AssessError;
-use super::inputs::Earlier;
+use super::inputs::{Earlier, Inputs};
 use crate::projections::decision::chunks_between;
 use crate::projections::everybody::{Everybody, People};
 
@@ -29,15 +29,13 @@ pub struct Read {
     granted: BTreeMap<u64, Vec<Granted>>,
 }
 
-/// What every chunk of an assessment is decided with.
-#[derive(Clone, Copy, Debug)]
-pub struct Basis<'a> {
-    /// What the decisions depend on.
-    pub pins: &'a Pins,
-    /// When planned work was announced.
-    pub announced_at: Option<Instant>,
-    /// Completed assessments of the outage, whose grants count as given.
-    pub earlier: &'a [Earlier],
+/// What is known of one person's case beside the subscription, whichever policy asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// When the person reported trouble.
+    pub reports: &'a [Instant],
+    /// What was granted for the outage before.
+    pub granted: &'a [Granted],
 }
 
 impl Walk {
@@ -56,7 +54,7 @@ impl Walk {
     pub async fn read(
         &mut self,
         connection: &mut PgConnection,
-        basis: Basis<'_>,
+        earlier: &[Earlier],
         size: u32,
     ) -> Result<Option<Read>, AssessError> {
         let people = self.everybody.take(connection, size as usize).await?;
@@ -64,19 +62,19 @@ impl Walk {
         let Some(first) = numbers.next() else { return Ok(None) };
         let last = numbers.next_back().unwrap_or(first);
         drop(numbers);
-        let granted = self.granted(connection, basis, first, last).await?;
+        let granted = self.granted(connection, earlier, first, last).await?;
         Ok(Some(Read { people, granted }))
     }
 
     async fn granted(
         &self,
         connection: &mut PgConnection,
-        basis: Basis<'_>,
+        earlier: &[Earlier],
         first: u64,
         last: u64,
     ) -> Result<BTreeMap<u64, Vec<Granted>>, AssessError> {
         let mut granted: BTreeMap<u64, Vec<Granted>> = BTreeMap::new();
-        for earlier in basis.earlier {
+        for earlier in earlier {
             let (id, numbers) = (&earlier.assessment, first..=last);
             let chunks =
                 chunks_between(connection, id, self.partition, numbers.clone(), i64::MAX).await?;
@@ -109,30 +107,26 @@ impl Read {
     /// Those of `each`.
     pub fn show<E>(
         &self,
-        basis: Basis<'_>,
-        mut each: impl FnMut(&Subscription, &Context<'_>) -> Result<(), E>,
+        mut each: impl FnMut(&Subscription, Known<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.people.show(|number, subscription, reports| {
             let granted = self.granted.get(&number).map_or(&[][..], Vec::as_slice);
-            let (known_at, announced_at) = (basis.pins.known_at, basis.announced_at);
-            let context =
-                Context { reports, granted, known_at, announced_at, ..Context::default() };
-            each(subscription, &context)
+            each(subscription, Known { reports, granted })
         })
     }
 
-    /// Gives the evaluator's reason of each of them.
+    /// Gives the evaluator's reason of each of them, decided from the evaluator's own inputs.
     ///
     /// # Errors
     /// Where the policy refuses a case.
     pub fn decide(
         &self,
         evaluator: &mut Evaluator<'_>,
-        basis: Basis<'_>,
+        inputs: &Inputs,
     ) -> Result<Vec<ReasonIndex>, Refusal> {
         let mut reasons = Vec::with_capacity(self.numbers().len());
-        self.show(basis, |subscription, context| {
-            reasons.push(evaluator.decide(subscription, context)?);
+        self.show(|subscription, known| {
+            reasons.push(inputs.decide(evaluator, subscription, known)?);
             Ok(())
         })?;
         Ok(reasons)

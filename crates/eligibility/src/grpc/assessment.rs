@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ristoro_domain::settlement::{Command, Proposal, Settlement, State, Status as Stage};
-use ristoro_domain::time::Instant;
 use ristoro_log::Topic;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_server::AssessmentService;
@@ -21,11 +20,11 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use super::assessment_message::{
-    ASSESSMENT, assess_status, assessment_message, outage_id, policy_name, refused,
+    ASSESSMENT, assess_status, assessment_message, outage_id, policy_name, refused, stated,
 };
 use super::simulation;
-use crate::assess::inputs::Inputs;
 use crate::assess::simulate::{Purpose, simulate};
+use crate::assess::{Inputs, Stated};
 use crate::projections::assessment::{self, AssessmentRow};
 use crate::projections::decision;
 
@@ -56,17 +55,12 @@ impl Assessments {
         StreamRef::keyed(Topic::Settlement, format!("settlement/{outage}"), outage, count)
     }
 
-    async fn inputs(
-        &self,
-        outage: &str,
-        policy: &str,
-        known_at: Option<Instant>,
-    ) -> Result<Inputs, Status> {
+    async fn inputs(&self, outage: &str, policy: &str, stated: Stated) -> Result<Inputs, Status> {
         let outage = outage_id("outage", outage)?;
         let name = policy_name("policy", policy)?;
         let count = self.commands.partition_count();
         let mut view = self.views.begin().await.map_err(|error| status::database(&error))?;
-        let inputs = Inputs::now(&mut view, &outage, &name, known_at, count).await;
+        let inputs = Inputs::now(&mut view, &outage, &name, stated, count).await;
         inputs.map_err(|error| assess_status(&error))
     }
 
@@ -138,7 +132,7 @@ impl AssessmentService for Assessments {
                 return Err(status::invalid("chunk_size", format!("is {size}: write 1 to 10000")));
             }
         };
-        let known_at = edge::optional_instant("known_at", request.known_at.as_ref())?;
+        let stated = stated(request.known_at.as_ref(), &request.payment_day)?;
         self.views.wait(&edge::min_position(&request.min_position)?, WAIT).await?;
         let assessment = assessment_id(command.request_id);
         let name = edge::format_name(ASSESSMENT, &[&assessment]);
@@ -147,7 +141,7 @@ impl AssessmentService for Assessments {
         let proposal = match self.stored(&assessment).await? {
             Some(row) if row.proposal.outage == outage => row.proposal,
             Some(_) | None => {
-                let inputs = self.inputs(&request.outage, &request.policy, known_at).await?;
+                let inputs = self.inputs(&request.outage, &request.policy, stated).await?;
                 let policies = Arc::new(vec![inputs]);
                 let simulated = simulate(&self.views, &policies, Purpose::Propose).await;
                 let mut simulated = simulated.map_err(|error| assess_status(&error))?;

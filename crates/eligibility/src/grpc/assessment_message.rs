@@ -1,17 +1,18 @@
 //! Assessments and simulations as messages, and refusals as statuses.
 
+use prost_types::Timestamp;
 use ristoro_domain::policy::Refusal as PolicyRefusal;
 use ristoro_domain::settlement::{Pins, Rejection, Status as Stage};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::ops::v1::ErrorReason;
-use ristoro_proto::types::{timestamp, totals_out};
+use ristoro_proto::types::{date_out, timestamp, totals_out};
 use ristoro_runtime::edge;
 use ristoro_runtime::refused::Refused;
 use ristoro_runtime::status::{self, refuse};
 use tonic::{Code, Status};
 
-use crate::assess::AssessError;
 use crate::assess::inputs::PolicyName;
+use crate::assess::{AssessError, Stated};
 use crate::projections::assessment::AssessmentRow;
 
 /// The name of an assessment.
@@ -35,6 +36,14 @@ pub fn policy_name(field: &str, name: &str) -> Result<PolicyName, Status> {
     }
     let [policy] = edge::parse_name(field, POLICY, name)?;
     Ok(PolicyName { policy, version: None })
+}
+
+/// Reads what a caller states of a case.
+pub fn stated(known_at: Option<&Timestamp>, payment_day: &str) -> Result<Stated, Status> {
+    Ok(Stated {
+        known_at: edge::optional_instant("known_at", known_at)?,
+        payment_day: edge::optional_date("payment_day", payment_day)?,
+    })
 }
 
 /// Writes an assessment.
@@ -85,6 +94,7 @@ fn pins_message(pins: &Pins) -> api::Pins {
         settlement_version: pins.settlement_version,
         time_zone_data: pins.time_zone_data.clone(),
         known_at: pins.known_at.map(timestamp),
+        payment_day: date_out(pins.payment_day),
     }
 }
 
@@ -100,6 +110,7 @@ pub fn assess_status(error: &AssessError) -> Status {
             status::not_found("Policy", &edge::format_name(POLICY, &[policy]))
         }
         AssessError::NothingToAssess(_) => refused(ErrorReason::NothingToAssess),
+        AssessError::PaymentDay { .. } => status::invalid("payment_day", error.to_string()),
         AssessError::Refused(PolicyRefusal::OutageStillOpen { .. }) => {
             refused(ErrorReason::OutageStillOpen)
         }

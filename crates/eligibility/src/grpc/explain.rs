@@ -138,7 +138,9 @@ fn settlement_text(event: &StoredEvent, assessment: &str) -> Option<String> {
     let (id, text) = match decoded {
         SettlementEvent::AssessmentProposed(proposal) => {
             let totals = &proposal.totals;
-            let text = format!("proposed for {} of {} people", totals.entitled, totals.count);
+            let paid = proposal.pins.payment_day;
+            let paid = paid.map_or_else(String::new, |day| format!(", to be paid on {day}"));
+            let text = format!("proposed for {} of {} people{paid}", totals.entitled, totals.count);
             (proposal.assessment, text)
         }
         SettlementEvent::AssessmentApproved { assessment, cap, approved_by, .. } => {

@@ -11,7 +11,7 @@ use ristoro_runtime::views::Views;
 use sha2::{Digest as _, Sha256};
 use tonic::Status;
 
-use super::assessment_message::{assess_status, outage_id, policy_name, policy_text};
+use super::assessment_message::{assess_status, outage_id, policy_name, policy_text, stated};
 use crate::assess::Inputs;
 use crate::assess::compare::{Change, Comparison, Driver, Effect, Grounds};
 use crate::assess::inputs::PolicyName;
@@ -82,14 +82,14 @@ async fn read(
     request: &api::SimulateAssessmentRequest,
 ) -> Result<Vec<Inputs>, Status> {
     edge::count("policies", request.policies.len(), 1..=POLICY_LIMIT)?;
-    let known_at = edge::optional_instant("known_at", request.known_at.as_ref())?;
+    let stated = stated(request.known_at.as_ref(), &request.payment_day)?;
     let outage = outage_id("outage", &request.outage)?;
     let named = request.policies.iter().map(|policy| policy_name("policies", policy));
     let names = named.collect::<Result<Vec<PolicyName>, Status>>()?;
     let mut view = views.begin().await.map_err(|error| status::database(&error))?;
     let mut policies = Vec::with_capacity(names.len());
     for name in &names {
-        let inputs = Inputs::now(&mut view, &outage, name, known_at, partition_count).await;
+        let inputs = Inputs::now(&mut view, &outage, name, stated, partition_count).await;
         policies.push(inputs.map_err(|error| assess_status(&error))?);
     }
     view.rollback().await.map_err(|error| status::database(&error))?;

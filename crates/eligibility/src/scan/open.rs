@@ -175,12 +175,13 @@ async fn decide(
 ) -> Result<Vec<ristoro_domain::decided::Chunk>, ScanError> {
     let memo = std::mem::take(&mut scan.memo);
     let mut evaluator = Evaluator::with_memo(&scan.inputs.policy, &scan.inputs.outage, memo);
-    let basis = scan.inputs.basis();
     let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
     while chunks.len() < CHUNKS_AN_APPEND {
-        let Some(read) = scan.walk.read(view, basis, scan.chunk_size).await? else { break };
+        let Some(read) = scan.walk.read(view, &scan.inputs.earlier, scan.chunk_size).await? else {
+            break;
+        };
         let decided = heavy(|| {
-            let reasons = read.decide(&mut evaluator, basis)?;
+            let reasons = read.decide(&mut evaluator, &scan.inputs)?;
             Ok(read.chunk(&evaluator, &reasons))
         });
         chunks.push(decided.map_err(|refusal: Refusal| AssessError::from(refusal))?);

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod facts;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod policies;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ristoro_eligibility::assess::Inputs;
 use ristoro_eligibility::assess::inputs::PolicyName;
 use ristoro_eligibility::assess::simulate::{Purpose, simulate};
+use ristoro_eligibility::assess::{Inputs, Stated};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
 use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServiceClient;
@@ -185,7 +185,7 @@ async fn a_simulation_ends_when_its_caller_goes_away() {
     let mut view = views.begin().await.unwrap();
     let policy = PolicyName { policy: "agcom-347-18".to_owned(), version: None };
     let count = running.service.log().partition_count();
-    let inputs = Inputs::now(&mut view, "o1", &policy, None, count).await.unwrap();
+    let inputs = Inputs::now(&mut view, "o1", &policy, Stated::default(), count).await.unwrap();
     view.rollback().await.unwrap();
     let inputs = Arc::new(vec![inputs]);
     let simulated = simulate(&views, &inputs, Purpose::Propose).await.unwrap();

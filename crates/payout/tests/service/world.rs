@@ -161,6 +161,7 @@ pub fn proposal(assessment: &str, roster_offsets: Vec<u64>) -> Box<Proposal> {
         settlement_version: 0,
         time_zone_data: "2025b".to_owned(),
         known_at: None,
+        payment_day: None,
     };
     Box::new(Proposal {
         assessment: assessment.to_owned(),

@@ -6,7 +6,7 @@ use ristoro_domain::policy::shipped;
 use super::libero::{POLICIES, publish};
 use super::{OUTAGE, People};
 use crate::simulation::overview;
-use crate::verbs::assessment::simulate;
+use crate::verbs::assessment::{Payment, simulate};
 
 /// What stands for the lines, supplies and machines of the other policies; apps and accessory functions are left out.
 const STANDS: &str = "mailbox";
@@ -21,7 +21,7 @@ pub async fn play(people: &People) -> Result<()> {
         publish(&people.ada, policy).await?;
     }
     let as_if = Some(vec![STANDS.to_owned()]);
-    let simulated = simulate(&people.ada, OUTAGE, &all, as_if).await?;
+    let simulated = simulate(&people.ada, OUTAGE, (&all, as_if), &Payment::default()).await?;
     println!("{}", overview(&simulated.simulations));
     Ok(())
 }

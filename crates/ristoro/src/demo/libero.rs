@@ -19,7 +19,7 @@ use super::outage::{Facts, OUTAGE};
 use super::{People, notices, why};
 use crate::client::{Caller, Service, refusal, request_id};
 use crate::progress::Progress;
-use crate::verbs::assessment::{Assessments, propose, simulate, totals_text, until_decided};
+use crate::verbs::assessment::{Assessments, Payment, propose, simulate, totals_text, until_decided};
 use crate::verbs::subscriptions::{import, print_report};
 
 /// The policies of the case: goodwill as it was given, and what the telecoms regulator's rules would give.
@@ -45,7 +45,7 @@ pub async fn play(people: &People, subscribers: u64) -> Result<()> {
         publish(&people.ada, policy).await?;
     }
     let policies = POLICIES.map(str::to_owned);
-    let simulated = simulate(&people.ada, OUTAGE, &policies, None).await?;
+    let simulated = simulate(&people.ada, OUTAGE, (&policies, None), &Payment::default()).await?;
     println!("{}\n", crate::simulation::text(&simulated));
     println!("5. Proposed by one person, approved by another, decided chunk by chunk");
     let owed = settle(people).await?;
@@ -112,8 +112,8 @@ pub(super) async fn publish(ada: &Caller, id: &str) -> Result<()> {
 
 /// Settles both policies; gives what they owe.
 async fn settle(people: &People) -> Result<Owed> {
-    let first = propose(&people.ada, OUTAGE, POLICIES[0], None).await?;
-    let second = propose(&people.ada, OUTAGE, POLICIES[1], None).await?;
+    let first = propose(&people.ada, (OUTAGE, POLICIES[0]), None, &Payment::default()).await?;
+    let second = propose(&people.ada, (OUTAGE, POLICIES[1]), None, &Payment::default()).await?;
     println!("  ada proposes {} and {}", POLICIES[0], POLICIES[1]);
     refused(approve(&people.ada, &second, None).await, "ada approves her own proposal")?;
     refused(approve(&people.bruno, &second, Some(100)).await, "bruno approves it up to 1.00 EUR")?;
@@ -124,7 +124,7 @@ async fn settle(people: &People) -> Result<Owed> {
         approve(&people.bruno, &second, None).await,
         "bruno approves the second, proposed before the first gave something",
     )?;
-    let again = propose(&people.ada, OUTAGE, POLICIES[1], None).await?;
+    let again = propose(&people.ada, (OUTAGE, POLICIES[1]), None, &Payment::default()).await?;
     println!("  ada proposes {} again, knowing the first", POLICIES[1]);
     approve(&people.bruno, &again, None).await?;
     println!("  bruno approves it");

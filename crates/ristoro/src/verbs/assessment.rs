@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
 use ristoro_domain::money::{Currency, Money};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
@@ -67,6 +68,8 @@ enum Verb {
         /// components, as in --as-if=mailbox, those stand for what a policy knows, and others are left out
         #[arg(long, value_name = "COMPONENTS", value_delimiter = ',', num_args = 0.., require_equals = true)]
         as_if: Option<Vec<String>>,
+        #[command(flatten)]
+        payment: Payment,
         /// Writes the distributions of amounts as a picture, in SVG
         #[arg(long, value_name = "FILE")]
         svg: Option<PathBuf>,
@@ -85,6 +88,8 @@ enum Verb {
         /// Subscriptions a chunk, 1 to 10000; the service's own choice unless given
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         chunk_size: Option<u32>,
+        #[command(flatten)]
+        payment: Payment,
     },
     /// Approves a proposal of somebody else
     #[command(
@@ -117,6 +122,20 @@ it is an object a second, on a line each; what has no address in --endpoint is l
     },
 }
 
+/// When what is owed is to be paid.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Payment {
+    /// The day to which legal interest runs, YYYY-MM-DD in the policy's zone; without it no interest is counted
+    #[arg(long, value_name = "DAY")]
+    payment_day: Option<Date>,
+}
+
+impl Payment {
+    fn text(&self) -> String {
+        self.payment_day.map_or_else(String::new, |day| day.to_string())
+    }
+}
+
 /// The assessments of a caller.
 pub type Assessments = AssessmentServiceClient<Channel>;
 
@@ -140,8 +159,8 @@ impl Assessment {
                 print_list(output, &found.iter().map(value).collect::<Vec<_>>(), &columns)?;
             }
             Verb::Get { assessment } => print(output, &get(&caller, &assessment).await?)?,
-            Verb::Simulate { outage, policies, as_if, svg } => {
-                let simulated = simulate(&caller, &outage, &policies, as_if).await?;
+            Verb::Simulate { outage, policies, as_if, payment, svg } => {
+                let simulated = simulate(&caller, &outage, (&policies, as_if), &payment).await?;
                 if let Some(file) = svg {
                     let picture = simulation::svg(&simulated.simulations);
                     std::fs::write(&file, picture)
@@ -149,8 +168,9 @@ impl Assessment {
                 }
                 simulation::print(output, &simulated)?;
             }
-            Verb::Propose { outage, policy, chunk_size } => {
-                print(output, &propose(&caller, &outage, &policy, chunk_size).await?)?;
+            Verb::Propose { outage, policy, chunk_size, payment } => {
+                let proposed = propose(&caller, (&outage, &policy), chunk_size, &payment).await?;
+                print(output, &proposed)?;
             }
             Verb::Approve { assessment, digest, cap, currency, sending } => {
                 let currency: Currency = currency.parse()?;
@@ -215,6 +235,8 @@ fn print(output: Output, assessment: &api::Assessment) -> Result<()> {
 }
 
 fn value(assessment: &api::Assessment) -> Value {
+    let payment_day =
+        assessment.pins.as_ref().map(|pins| pins.payment_day.clone()).unwrap_or_default();
     json!({
         "name": assessment.name,
         "outage": assessment.outage,
@@ -229,6 +251,7 @@ fn value(assessment: &api::Assessment) -> Value {
         "cap": values::money(assessment.cap.as_ref()),
         "note": values::optional(&assessment.note),
         "proposed_at": values::time(assessment.proposed_at.as_ref()),
+        "payment_day": values::optional(&payment_day),
         "after_assessments": assessment.after_assessments,
     })
 }
@@ -238,13 +261,14 @@ fn value(assessment: &api::Assessment) -> Value {
 pub async fn simulate(
     caller: &Caller,
     outage: &str,
-    policies: &[String],
-    as_if: Option<Vec<String>>,
+    (policies, as_if): (&[String], Option<Vec<String>>),
+    payment: &Payment,
 ) -> Result<api::SimulateAssessmentResponse, tonic::Status> {
     let request = api::SimulateAssessmentRequest {
         outage: format!("outages/{outage}"),
         policies: policies.iter().map(|policy| format!("policies/{policy}")).collect(),
         as_if: as_if.map(|components| api::AsIf { components }),
+        payment_day: payment.text(),
         ..api::SimulateAssessmentRequest::default()
     };
     let mut client = Assessments::new(caller.channel(Service::Eligibility)?);
@@ -255,9 +279,9 @@ pub async fn simulate(
 /// Proposes an assessment.
 pub async fn propose(
     caller: &Caller,
-    outage: &str,
-    policy: &str,
+    (outage, policy): (&str, &str),
     chunk_size: Option<u32>,
+    payment: &Payment,
 ) -> Result<api::Assessment, tonic::Status> {
     let request = api::ProposeAssessmentRequest {
         request_id: request_id(),
@@ -265,6 +289,7 @@ pub async fn propose(
         chunk_size: chunk_size.unwrap_or_default(),
         outage: format!("outages/{outage}"),
         policy: format!("policies/{policy}"),
+        payment_day: payment.text(),
         ..api::ProposeAssessmentRequest::default()
     };
     let mut client = Assessments::new(caller.channel(Service::Eligibility)?);

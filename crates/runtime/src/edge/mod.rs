@@ -11,5 +11,5 @@ mod token;
 pub use money::{money, money_message, non_negative_money, positive_money};
 pub use name::{SubscriptionKey, format_name, parse_name, subscription_key};
 pub use text::{MAXIMUM_ID, count, digest, hex, id, optional_text, text, uuid};
-pub use time::{instant, optional_instant, timestamp, window, window_message};
+pub use time::{instant, optional_date, optional_instant, timestamp, window, window_message};
 pub use token::{as_of_message, consistency_token, min_position};

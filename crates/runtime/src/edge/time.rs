@@ -1,5 +1,6 @@
 //! `google.protobuf.Timestamp`, instants and half-open windows.
 
+use jiff::civil::Date;
 use prost_types::Timestamp;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_proto::ops::v1::TimeWindow;
@@ -40,6 +41,18 @@ pub fn optional_instant(
         return Err(out_of_range());
     }
     Instant::new(message.seconds, message.nanos).map(Some).map_err(|_| out_of_range())
+}
+
+/// Reads a day, written YYYY-MM-DD, that may be empty.
+///
+/// # Errors
+/// INVALID_ARGUMENT naming `field` where it is no day.
+pub fn optional_date(field: &str, text: &str) -> Result<Option<Date>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let date = text.parse().ok().filter(|_| text.len() == 10);
+    date.map(Some).ok_or_else(|| invalid(field, "is no day: write YYYY-MM-DD, or leave it out"))
 }
 
 /// Writes a time.
@@ -99,6 +112,16 @@ mod tests {
         assert!(check(0, -1));
         assert!(check(0, 1_000_000_000));
         assert_eq!(optional_instant("at", None).unwrap(), None);
+    }
+
+    #[test]
+    fn a_day_is_written_whole_or_left_out() {
+        let day: Date = "2024-02-29".parse().unwrap();
+        assert_eq!(optional_date("day", "2024-02-29").unwrap(), Some(day));
+        assert_eq!(optional_date("day", "").unwrap(), None);
+        for wrong in ["2023-02-29", "20240229", "2024-02-29T10:00", "29.2.2024"] {
+            assert!(optional_date("day", wrong).unwrap_err().message().starts_with("day: "));
+        }
     }
 
     #[test]
