@@ -73,6 +73,27 @@ pub struct Subscription {
     pub periods: Vec<Period>,
 }
 
+/// What is known of a subscription beside its plans; the default is a subscription of which nothing is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Account {
+    /// Whether payments are overdue.
+    pub in_arrears: bool,
+    /// The date of the oldest invoice that is unpaid.
+    pub unpaid_since: Option<Date>,
+    /// Storage before any grant, in bytes.
+    pub quota_bytes: Option<u64>,
+    /// The last day of the paid term.
+    pub term_end: Option<Date>,
+}
+
+impl Subscription {
+    /// Takes over what is known of its account; invoices are no part of a subscription.
+    pub fn put_account(&mut self, account: Account) {
+        let Account { in_arrears, unpaid_since: _, quota_bytes, term_end } = account;
+        (self.in_arrears, self.quota_bytes, self.term_end) = (in_arrears, quota_bytes, term_end);
+    }
+}
+
 /// How badly a component is affected.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Severity {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub use holding::{Holding, Stretch};
 
 use crate::decider::Decider;
+use crate::facts::Account;
 use crate::roster::{Contact, Payee, Profile};
 use crate::time::Instant;
 
@@ -74,6 +75,13 @@ pub enum Ask {
         /// The payee, whole.
         payee: Option<Payee>,
     },
+    /// Arrears, unpaid invoices, storage or the term as they are from now on.
+    SetAccount {
+        /// The provider's subscription id.
+        subscription: String,
+        /// The account, whole.
+        account: Account,
+    },
     /// Something does not work.
     ReportTrouble {
         /// The provider's subscription id.
@@ -124,6 +132,13 @@ pub enum SubscriberEvent {
     PayeeSet {
         /// The payee, whole.
         payee: Option<Payee>,
+    },
+    /// What is known of a subscription's account from now on.
+    AccountSet {
+        /// The provider's subscription id.
+        subscription: String,
+        /// The account, whole.
+        account: Account,
     },
     /// A subscriber reported trouble.
     TroubleReported {
@@ -195,6 +210,7 @@ pub struct SubscriberState {
     changes: BTreeMap<String, Vec<Change>>,
     contact: Option<Contact>,
     payee: Option<Option<Payee>>,
+    accounts: BTreeMap<String, Account>,
     reports: BTreeSet<(String, Option<String>, Instant)>,
 }
 
@@ -283,6 +299,12 @@ impl Decider for Subscriber {
                 let same = state.payee.as_ref().unwrap_or(&base.payee) == &payee;
                 Ok((!same).then_some(SubscriberEvent::PayeeSet { payee }))
             }
+            Ask::SetAccount { subscription, account } => {
+                state.known(base, &subscription)?;
+                let before = state.accounts.get(&subscription).copied().unwrap_or_default();
+                let event = SubscriberEvent::AccountSet { subscription, account };
+                Ok((before != account).then_some(event))
+            }
             Ask::ReportTrouble { subscription, component, reported_at } => {
                 state.known(base, &subscription)?;
                 let report = (subscription, component, reported_at);
@@ -310,6 +332,9 @@ impl Decider for Subscriber {
             }
             SubscriberEvent::ContactSet { contact } => state.contact = Some(contact),
             SubscriberEvent::PayeeSet { payee } => state.payee = Some(payee),
+            SubscriberEvent::AccountSet { subscription, account } => {
+                state.accounts.insert(subscription, account);
+            }
             SubscriberEvent::TroubleReported { subscription, component, reported_at } => {
                 state.reports.insert((subscription, component, reported_at));
             }

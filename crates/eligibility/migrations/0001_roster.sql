@@ -59,6 +59,21 @@ create table report (
     primary key (number, recorded_at)
 );
 
+-- What is known of a subscription beside its plans. It held from the record at recorded_at until the one at
+-- superseded_at.
+create table account (
+    number bigint not null,
+    recorded_at bigint not null,
+    superseded_at bigint,
+    in_arrears boolean not null,
+    -- The date of the oldest invoice that is unpaid.
+    unpaid_since date,
+    quota_bytes bigint,
+    -- The last day of the paid term.
+    term_end date,
+    primary key (number, recorded_at)
+);
+
 -- How a subscriber is reached and paid now, where events of the subscriber's own followed the batch. Personal data.
 create table person (
     subscriber text not null,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message;
-use ristoro_domain::facts::{Class, FeePeriod, Segment};
+use ristoro_domain::facts::{Account, Class, FeePeriod, Segment};
 use ristoro_domain::roster::{Contact, Payee, Profile};
 use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_domain::time::Instant;
 
 use crate::eligibility::v1 as out;
-use crate::types::{amount_in, amount_out, bad, instant, required, timestamp};
+use crate::types::{amount_in, amount_out, bad, date_in, date_out, instant, required, timestamp};
 use crate::wire::{Wire, WireError, decode_message};
 
 const STARTED: &str = "SubscriptionStarted";
@@ -18,11 +18,12 @@ const CHANGED: &str = "PlanChanged";
 const ENDED: &str = "SubscriptionEnded";
 const CONTACT: &str = "ContactSet";
 const PAYEE: &str = "PayeeSet";
+const ACCOUNT: &str = "AccountSet";
 const TROUBLE: &str = "TroubleReported";
 
 /// Says whether a kind is one of a subscriber's own stream.
 pub(crate) fn knows(kind: &str) -> bool {
-    [STARTED, CHANGED, ENDED, CONTACT, PAYEE, TROUBLE].contains(&kind)
+    [STARTED, CHANGED, ENDED, CONTACT, PAYEE, ACCOUNT, TROUBLE].contains(&kind)
 }
 
 impl Wire for SubscriberEvent {
@@ -33,6 +34,7 @@ impl Wire for SubscriberEvent {
             SubscriberEvent::SubscriptionEnded { .. } => ENDED,
             SubscriberEvent::ContactSet { .. } => CONTACT,
             SubscriberEvent::PayeeSet { .. } => PAYEE,
+            SubscriberEvent::AccountSet { .. } => ACCOUNT,
             SubscriberEvent::TroubleReported { .. } => TROUBLE,
         }
     }
@@ -68,6 +70,10 @@ impl Wire for SubscriberEvent {
                 let payee = payee.as_ref().map(|payee| payee_out(Some(payee)));
                 out::PayeeSet { payee }.encode_to_vec()
             }
+            SubscriberEvent::AccountSet { subscription, account } => {
+                let account = Some(account_out(account));
+                out::AccountSet { subscription: subscription.clone(), account }.encode_to_vec()
+            }
             SubscriberEvent::TroubleReported { subscription, component, reported_at } => {
                 out::TroubleReported {
                     subscription: subscription.clone(),
@@ -98,6 +104,11 @@ impl Wire for SubscriberEvent {
             PAYEE => {
                 let message: out::PayeeSet = decode_message(kind, payload)?;
                 Ok(SubscriberEvent::PayeeSet { payee: message.payee.and_then(payee_in) })
+            }
+            ACCOUNT => {
+                let message: out::AccountSet = decode_message(kind, payload)?;
+                let account = account_in(&required(message.account, ACCOUNT, "account")?)?;
+                Ok(SubscriberEvent::AccountSet { subscription: message.subscription, account })
             }
             TROUBLE => {
                 let message: out::TroubleReported = decode_message(kind, payload)?;
@@ -212,6 +223,26 @@ pub fn payee_out(payee: Option<&Payee>) -> out::Payee {
 pub fn payee_in(payee: out::Payee) -> Option<Payee> {
     let iban = given(payee.iban)?;
     Some(Payee { iban, name: payee.name })
+}
+
+/// Writes an account.
+#[must_use]
+pub fn account_out(account: &Account) -> out::Account {
+    out::Account {
+        in_arrears: account.in_arrears,
+        unpaid_since: date_out(account.unpaid_since),
+        quota_bytes: account.quota_bytes,
+        term_end: date_out(account.term_end),
+    }
+}
+
+fn account_in(account: &out::Account) -> Result<Account, WireError> {
+    Ok(Account {
+        in_arrears: account.in_arrears,
+        unpaid_since: date_in(&account.unpaid_since, ACCOUNT, "account.unpaid_since")?,
+        quota_bytes: account.quota_bytes,
+        term_end: date_in(&account.term_end, ACCOUNT, "account.term_end")?,
+    })
 }
 
 /// Writes a segment.

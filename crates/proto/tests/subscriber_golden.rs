@@ -5,8 +5,8 @@ mod golden;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use golden::check;
-use ristoro_domain::facts::{Class, FeePeriod, Segment};
+use golden::{check, check_as};
+use ristoro_domain::facts::{Account, Class, FeePeriod, Segment};
 use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::policy_registry::PolicyEvent;
 use ristoro_domain::roster::{Contact, Holder, ImportRow, Payee, Profile, RosterEvent};
@@ -94,6 +94,17 @@ fn subscriber_events_keep_their_bytes() {
     check(&SubscriberEvent::SubscriptionEnded { subscription: subscription(), ended_at });
     check(&SubscriberEvent::ContactSet { contact: contact() });
     check(&SubscriberEvent::PayeeSet { payee: Some(payee()) });
+    let account = Account {
+        in_arrears: true,
+        unpaid_since: Some("2022-12-31".parse().unwrap()),
+        quota_bytes: Some(1 << 30),
+        term_end: Some("2023-08-31".parse().unwrap()),
+    };
+    check(&SubscriberEvent::AccountSet { subscription: subscription(), account });
+    let account = Account { in_arrears: false, unpaid_since: None, ..account };
+    let bare = Account { quota_bytes: None, term_end: None, ..account };
+    let bare = SubscriberEvent::AccountSet { subscription: subscription(), account: bare };
+    check_as("AccountSet-bare", &bare);
     check(&SubscriberEvent::TroubleReported {
         subscription: subscription(),
         component: Some("imap".into()),

@@ -143,6 +143,20 @@ fn contact_and_payee_are_set_where_they_differ() {
 }
 
 #[test]
+fn an_account_is_set_whole_where_it_differs() {
+    let ask = |account| Ask::SetAccount { subscription: "s".into(), account };
+    let set = |account| SubscriberEvent::AccountSet { subscription: "s".into(), account };
+    let late = Account { in_arrears: true, quota_bytes: Some(1), ..Account::default() };
+    asks(&[], ask(Account::default()), Ok(None));
+    asks(&[], ask(late), Ok(Some(set(late))));
+    let paid = Account { in_arrears: false, ..late };
+    asks(&[set(late)], ask(paid), Ok(Some(set(paid))));
+    asks(&[set(late), set(paid)], ask(late), Ok(Some(set(late))));
+    let unknown = SubscriberRejection::UnknownSubscription { subscription: "x".into() };
+    asks(&[], Ask::SetAccount { subscription: "x".into(), account: late }, Err(unknown));
+}
+
+#[test]
 fn nobody_has_no_contact() {
     let ask = Ask::SetContact { contact: Contact::default() };
     let command = SubscriberCommand { base: Base::default(), ask };

@@ -137,12 +137,14 @@ impl Inputs {
         subscription: &Subscription,
         known: Known<'_>,
     ) -> Result<ReasonIndex, Refusal> {
+        let unpaid = known.told.unpaid_since.map(|day| self.noon(day));
         let context = Context {
-            reports: known.reports,
+            reports: known.told.reports,
             granted: known.granted,
             known_at: self.pins.known_at,
             announced_at: self.announced_at,
             paid_at: self.pins.payment_day.map(|day| self.noon(day)),
+            unpaid_invoices: unpaid.as_slice(),
             ..Context::default()
         };
         evaluator.decide(subscription, &context)

@@ -7,13 +7,12 @@ use ristoro_domain::decided::Chunk;
 use ristoro_domain::facts::Subscription;
 use ristoro_domain::policy::{Evaluator, Granted, ReasonIndex, Refusal};
 use ristoro_domain::settlement::Pins;
-use ristoro_domain::time::Instant;
 use sqlx::PgConnection;
 
 use super::AssessError;
 use super::inputs::{Earlier, Inputs};
 use crate::projections::decision::chunks_between;
-use crate::projections::everybody::{Everybody, People};
+use crate::projections::everybody::{Everybody, People, Told};
 
 /// Where a walk is.
 #[derive(Debug)]
@@ -32,8 +31,8 @@ pub struct Read {
 /// What is known of one person's case beside the subscription, whichever policy asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {
-    /// When the person reported trouble.
-    pub reports: &'a [Instant],
+    /// What the roster tells.
+    pub told: Told<'a>,
     /// What was granted for the outage before.
     pub granted: &'a [Granted],
 }
@@ -109,9 +108,9 @@ impl Read {
         &self,
         mut each: impl FnMut(&Subscription, Known<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.people.show(|number, subscription, reports| {
+        self.people.show(|number, subscription, told| {
             let granted = self.granted.get(&number).map_or(&[][..], Vec::as_slice);
-            each(subscription, Known { reports, granted })
+            each(subscription, Known { told, granted })
         })
     }
 

@@ -69,7 +69,8 @@ async fn chain(
     let partition = partition_of_number(found.number) as usize;
     let roster_offset = row.proposal.pins.roster_offsets.get(partition).copied();
     let roster = chain::roster(view, found.number, roster_offset.unwrap_or_default()).await;
-    let mut links: Vec<_> = roster.map_err(database)?.into_iter().map(|e| roster_link(e, found)).collect();
+    let mut links: Vec<_> =
+        roster.map_err(database)?.into_iter().map(|e| roster_link(e, found)).collect();
     for event in &chain::events(view, &row.proposal).await.map_err(database)? {
         let text = match event.position.topic {
             Topic::Settlement => settlement_text(event, &row.assessment),

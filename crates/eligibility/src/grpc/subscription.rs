@@ -10,7 +10,7 @@ use ristoro_domain::roster::check::{
 use ristoro_domain::subscriber::{Ask, SubscriberState};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::subscription_service_server::SubscriptionService;
-use ristoro_proto::subscriber::{class_in, contact_in, fee_period_in, segment_in};
+use ristoro_proto::subscriber::{account_out, class_in, contact_in, fee_period_in, segment_in};
 use ristoro_runtime::command::{CommandRequest, Commands, Done};
 use ristoro_runtime::edge;
 use ristoro_runtime::grpc::{Role, command_request, require};
@@ -20,9 +20,9 @@ use ristoro_runtime::views::{self, Views};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::entitlement::SUBSCRIPTION;
-use super::subscription_message::{Sight, import_row, listed, payee, shown};
+use super::subscription_message::{Sight, account_in, import_row, listed, payee, shown};
 use crate::projections::person::{self, PersonRow};
-use crate::projections::subscription;
+use crate::projections::{account, subscription};
 use crate::roster::import::{Imported, PlacedRow, import, preview};
 use crate::roster::personal::{Subscribers, WAIT};
 
@@ -267,6 +267,21 @@ impl SubscriptionService for Subscriptions {
         Ok(Response::new(api::SetPayeeResponse { etag, consistency_token }))
     }
 
+    async fn set_account(
+        &self,
+        request: Request<api::SetAccountRequest>,
+    ) -> Result<Response<api::SetAccountResponse>, Status> {
+        let principal = require(&request, &[Role::Operator])?;
+        let (metadata, _, request) = request.into_parts();
+        let (id, dry) = (&request.request_id, request.validate_only);
+        let command = command_request(&principal, id, dry, &request.etag, &metadata)?;
+        let [subscriber, subscription] = subscription_ids(&request.name)?;
+        let account = account_in(&request.account.unwrap_or_default(), command.occurred_at)?;
+        let ask = Ask::SetAccount { subscription, account };
+        let (etag, consistency_token) = self.ask(&subscriber, &command, ask).await?;
+        Ok(Response::new(api::SetAccountResponse { etag, consistency_token }))
+    }
+
     async fn report_trouble(
         &self,
         request: Request<api::ReportTroubleRequest>,
@@ -318,8 +333,12 @@ impl SubscriptionService for Subscriptions {
         };
         let reports = subscription::trouble(&mut view, *number).await;
         let reports = reports.map_err(|error| status::database(&error))?;
+        let account = account::recorded(&mut view, *number, i64::MAX as u64).await;
+        let account = account.map_err(|error| status::database(&error))?;
+        let account = account.last().map(|(_, account)| account_out(account));
         let as_of = views::as_of(&mut view).await.map_err(|error| status::database(&error))?;
-        let subscription = Some(shown(&row, &reports, &person, sight));
+        let shown = shown(&row, &reports, &person, sight);
+        let subscription = Some(api::Subscription { account, ..shown });
         Ok(Response::new(api::GetSubscriptionResponse { subscription, as_of: Some(as_of) }))
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ristoro_domain::facts::{FeePeriod, Period};
+use jiff::Span;
+use jiff::tz::TimeZone;
+use ristoro_domain::facts::{Account, FeePeriod, Period};
 use ristoro_domain::roster::check::{RowFault, compact_iban};
 use ristoro_domain::roster::{ImportRow, Payee, Profile};
 use ristoro_domain::time::Instant;
@@ -13,6 +15,8 @@ use ristoro_proto::subscriber::{
 };
 use ristoro_proto::types::timestamp;
 use ristoro_runtime::edge;
+use ristoro_runtime::status::invalid;
+use tonic::Status;
 
 use super::entitlement::SUBSCRIPTION;
 use crate::projections::person::PersonRow;
@@ -78,6 +82,30 @@ pub fn import_row(row: api::SubscriptionRow) -> Result<ImportRow, Vec<RowFault>>
 pub fn payee(payee: Option<api::Payee>) -> Option<Payee> {
     let payee = payee_in(payee.unwrap_or_default())?;
     Some(Payee { iban: compact_iban(&payee.iban), ..payee })
+}
+
+/// Reads an account, as it can be known at a time.
+///
+/// # Errors
+/// INVALID_ARGUMENT naming the field.
+pub fn account_in(account: &api::Account, known_at: Instant) -> Result<Account, Status> {
+    let unpaid_since = edge::optional_date("account.unpaid_since", &account.unpaid_since)?;
+    // Somewhere on Earth it is tomorrow already.
+    let tomorrow = TimeZone::UTC.to_datetime(known_at).date().saturating_add(Span::new().days(1));
+    if let Some(day) = unpaid_since.filter(|day| *day > tomorrow) {
+        let problem = format!("is {day}, in the future: no such invoice is unpaid yet");
+        return Err(invalid("account.unpaid_since", problem));
+    }
+    if let Some(bytes) = account.quota_bytes.filter(|bytes| i64::try_from(*bytes).is_err()) {
+        let problem = format!("is {bytes}: write at most {}", i64::MAX);
+        return Err(invalid("account.quota_bytes", problem));
+    }
+    Ok(Account {
+        in_arrears: account.in_arrears,
+        unpaid_since,
+        quota_bytes: account.quota_bytes,
+        term_end: edge::optional_date("account.term_end", &account.term_end)?,
+    })
 }
 
 /// Writes a subscription as a list shows it.

@@ -1,12 +1,14 @@
 //! The events that led to a decision: the recorded states of the subscription, and what was said of outage, policy and
-//! settlement; each in one statement.
+//! settlement.
 
+use ristoro_domain::facts::Account;
 use ristoro_domain::settlement::Proposal;
 use ristoro_log::{Position, Topic};
 use ristoro_proto::roster_page::RosterPage;
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::{PgConnection, Row};
 
+use super::account;
 use super::stored::{StoredEvent, stored_event};
 
 /// Gives the offsets at which a subscription's states were recorded, below a pin, with what each says in words.
@@ -22,12 +24,11 @@ pub async fn roster(
         "select recorded_at, service, plans, null as people from subscription where number = $1 and recorded_at < $2 \
          union all \
          select recorded_at, '', '{}', people from (select recorded_at, people from roster_page \
-         where first_number <= $1 order by first_number desc limit 1) as page where recorded_at < $2 \
-         order by recorded_at",
+         where first_number <= $1 order by first_number desc limit 1) as page where recorded_at < $2",
     )
     .bind(signed(number))
     .bind(signed(roster_offset))
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     let mut states = Vec::new();
     for row in &rows {
@@ -43,7 +44,26 @@ pub async fn roster(
         let text = format!("the roster has {service} on {}", plans.join(", then "));
         states.push((unsigned(row.try_get("recorded_at")?), text));
     }
+    let accounts = account::recorded(connection, number, roster_offset).await?;
+    states.extend(accounts.iter().map(|(recorded_at, account)| (*recorded_at, words(account))));
+    states.sort_by_key(|(recorded_at, _)| *recorded_at);
     Ok(states)
+}
+
+/// Puts an account into words.
+fn words(account: &Account) -> String {
+    let Account { in_arrears, unpaid_since, quota_bytes, term_end } = account;
+    let known = [
+        in_arrears.then(|| "payments are overdue".to_owned()),
+        unpaid_since.map(|day| format!("an invoice of {day} is unpaid")),
+        quota_bytes.map(|bytes| format!("storage of {bytes} bytes")),
+        term_end.map(|day| format!("the term ends on {day}")),
+    ];
+    let known: Vec<String> = known.into_iter().flatten().collect();
+    match known.is_empty() {
+        true => "the account is in order".to_owned(),
+        false => format!("the account: {}", known.join(", ")),
+    }
 }
 
 /// Gives the events of the outage up to the proposal's pin, the publication of its policy, and the events of the settlement.

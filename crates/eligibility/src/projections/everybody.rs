@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use jiff::civil::Date;
 use prost::Message as _;
-use ristoro_domain::facts::Subscription;
+use ristoro_domain::facts::{Account, Subscription};
 use ristoro_domain::roster::Profile;
 use ristoro_domain::time::{Instant, Window};
 use ristoro_proto::eligibility::v1::SubscriptionsImported;
@@ -13,6 +14,7 @@ use ristoro_runtime::heavy::heavy;
 use ristoro_runtime::stored::{decode_error, signed, unsigned};
 use sqlx::{PgConnection, Row};
 
+use super::account;
 use super::subscription::{self, RosterRow, first_of, undecodable};
 
 /// Pages that are read at once.
@@ -51,7 +53,17 @@ pub struct People {
     people: Vec<Person>,
     /// A subscription of each profile, without id and period.
     samples: Vec<Subscription>,
+    accounts: BTreeMap<u64, Account>,
     reports: BTreeMap<u64, Vec<Instant>>,
+}
+
+/// What is told of one person beside the subscription.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told<'a> {
+    /// When trouble was reported, in order of time.
+    pub reports: &'a [Instant],
+    /// The date of the oldest invoice that is unpaid.
+    pub unpaid_since: Option<Date>,
 }
 
 impl People {
@@ -60,29 +72,31 @@ impl People {
         self.people.iter().map(Person::number)
     }
 
-    /// Shows what a policy sees of each: the number, the subscription and when trouble was reported, in order of time.
+    /// Shows what a policy sees of each: the number, the subscription and what else is told.
     ///
     /// # Errors
     /// Those of `each`.
     pub fn show<E>(
         &self,
-        mut each: impl FnMut(u64, &Subscription, &[Instant]) -> Result<(), E>,
+        mut each: impl FnMut(u64, &Subscription, Told<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         // Most people share their profile, so nothing is allocated for them.
         let mut samples = self.samples.clone();
         for person in &self.people {
             let number = person.number();
+            let account = self.accounts.get(&number).copied().unwrap_or_default();
             let subscription = match person {
                 Person::Paged { profile, id, window, .. } => {
                     let sample = &mut samples[*profile];
                     sample.id.clone_from(id);
                     sample.periods[0].window = *window;
+                    sample.put_account(account);
                     &*sample
                 }
                 Person::Recorded(row) => &row.subscription,
             };
             let reports = self.reports.get(&number).map_or(&[][..], Vec::as_slice);
-            each(number, subscription, reports)?;
+            each(number, subscription, Told { reports, unpaid_since: account.unpaid_since })?;
         }
         Ok(())
     }
@@ -97,6 +111,7 @@ pub struct Everybody {
     after: u64,
     through: bool,
     ahead: VecDeque<Person>,
+    accounts: BTreeMap<u64, Account>,
     reports: BTreeMap<u64, Vec<Instant>>,
     profiles: BTreeMap<Profile, usize>,
     samples: Vec<Subscription>,
@@ -113,6 +128,7 @@ impl Everybody {
             after: after_number.max(unsigned(first_of(partition))),
             through: false,
             ahead: VecDeque::new(),
+            accounts: BTreeMap::new(),
             reports: BTreeMap::new(),
             profiles: BTreeMap::new(),
             samples: Vec::new(),
@@ -134,9 +150,11 @@ impl Everybody {
         let size = size.min(self.ahead.len());
         let people: Vec<Person> = self.ahead.drain(..size).collect();
         let waiting = self.ahead.front().map_or(u64::MAX, Person::number);
+        let later = self.accounts.split_off(&waiting);
+        let accounts = std::mem::replace(&mut self.accounts, later);
         let later = self.reports.split_off(&waiting);
         let reports = std::mem::replace(&mut self.reports, later);
-        Ok(People { people, samples: self.samples.clone(), reports })
+        Ok(People { people, samples: self.samples.clone(), accounts, reports })
     }
 
     /// Reads the next pages with what differs from them.
@@ -165,6 +183,13 @@ impl Everybody {
         let numbers = (self.after, last);
         let pin = self.roster_offset;
         let mut differing = subscription::differing(connection, numbers, pin).await?;
+        let accounts = account::as_of(connection, numbers, pin).await?;
+        for (number, account) in &accounts {
+            if let Some(row) = differing.get_mut(number) {
+                row.subscription.put_account(*account);
+            }
+        }
+        self.accounts.extend(accounts);
         self.reports.extend(subscription::reports(connection, numbers, pin).await?);
         heavy(|| {
             for page in &pages {

@@ -1,5 +1,6 @@
 //! The tables that this service folds from the log: each file has a table, its only writer and its readers.
 
+pub mod account;
 pub mod assessment;
 pub mod chain;
 pub mod decision;

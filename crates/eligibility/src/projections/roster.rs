@@ -1,5 +1,5 @@
-//! The writer of the roster's tables: `holder`, `roster_page`, `subscription`, `report`, `person`, `reserved_number` and
-//! `roster`.
+//! The writer of the roster's tables: `holder`, `roster_page`, `subscription`, `account`, `report`, `person`,
+//! `reserved_number` and `roster`.
 
 use futures::future::BoxFuture;
 use ristoro_domain::roster::{Holder, RosterEvent};
@@ -11,7 +11,7 @@ use ristoro_runtime::projection::{FoldError, Projection, decode};
 use ristoro_runtime::stored::{signed, small};
 use sqlx::{PgConnection, Row};
 
-use super::{holding, person, roster_page};
+use super::{account, holding, person, roster_page};
 
 /// Folds subscriber.v1.
 #[derive(Debug)]
@@ -140,6 +140,10 @@ async fn personal(
         }
         SubscriberEvent::PayeeSet { payee } => {
             person::set_payee(tx, subscriber, payee.as_ref()).await?
+        }
+        SubscriberEvent::AccountSet { subscription, account: set } => {
+            let state = current(tx, record, subscriber, &subscription).await?;
+            account::supersede(tx, recorded_at, state.number, &set).await?;
         }
         SubscriberEvent::TroubleReported { subscription, component, reported_at } => {
             let state = current(tx, record, subscriber, &subscription).await?;

@@ -331,11 +331,11 @@ impl PartitionImport<'_> {
 
 /// Names the command that asks something of a subscriber's stream.
 ///
-/// A contact or payee is no part of any id, not even hashed: ids outlive an erasure. Such a command may have a fresh
+/// A contact, payee or account is no part of any id, not even hashed: ids outlive an erasure. Such a command may have a fresh
 /// one, since what is recorded already is not asked for again.
 fn personal(request: &CommandRequest, subscriber: &str, ask: &Ask) -> CommandRequest {
     match ask {
-        Ask::SetContact { .. } | Ask::SetPayee { .. } => {
+        Ask::SetContact { .. } | Ask::SetPayee { .. } | Ask::SetAccount { .. } => {
             CommandRequest { request_id: Uuid::new_v4(), ..derived(request, "") }
         }
         Ask::Start { .. }

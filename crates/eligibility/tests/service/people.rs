@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use prost_types::Timestamp;
-use ristoro_domain::facts::Subscription;
+use ristoro_domain::facts::{Account, Subscription};
 use ristoro_domain::roster::RosterEvent;
 use ristoro_domain::subscriber::SubscriberEvent;
 use ristoro_domain::time::Instant;
@@ -59,7 +60,23 @@ async fn end(running: &Running, name: &str, etag: &str) -> Result<String, Status
     Ok(client(running).end_subscription(as_anna(request)).await?.into_inner().etag)
 }
 
-type Seen = (u64, Subscription, Vec<Instant>);
+/// Says what is known of an account.
+async fn set_account(
+    running: &Running,
+    name: &str,
+    account: api::Account,
+) -> Result<String, Status> {
+    let request = api::SetAccountRequest {
+        request_id: fresh_id(),
+        name: name.to_owned(),
+        account: Some(account),
+        ..api::SetAccountRequest::default()
+    };
+    let answer = client(running).set_account(as_anna(request)).await?;
+    Ok(answer.into_inner().consistency_token)
+}
+
+type Seen = (u64, Subscription, Vec<Instant>, Option<Date>);
 
 /// Reads the partition of `p1` behind a number as of an offset, so many people at a time.
 async fn everybody(running: &Running, after: u64, roster_offset: u64, size: usize) -> Vec<Seen> {
@@ -72,8 +89,8 @@ async fn everybody(running: &Running, after: u64, roster_offset: u64, size: usiz
         if people.numbers().len() == 0 {
             return seen;
         }
-        let shown = people.show(|number, subscription, reports| {
-            seen.push((number, subscription.clone(), reports.to_vec()));
+        let shown = people.show(|number, subscription, told| {
+            seen.push((number, subscription.clone(), told.reports.to_vec(), told.unpaid_since));
             Ok::<_, ()>(())
         });
         shown.unwrap();
@@ -124,10 +141,12 @@ async fn a_pin_shows_the_roster_as_it_was() {
     running.end().await;
 }
 
-/// What the log says: number, plans and the beginning of each, as of an offset of the partition of `p1`.
-fn told_by(running: &Running, roster_offset: u64) -> Vec<(u64, Vec<String>, Vec<i64>)> {
-    type Stretches = (Vec<String>, Vec<i64>);
-    let mut told: BTreeMap<(String, String), (u64, Stretches)> = BTreeMap::new();
+/// A number, its plans, the beginning of each, and the account.
+type Told = (u64, Vec<String>, Vec<i64>, Account);
+
+/// What the log says as of an offset of the partition of `p1`.
+fn told_by(running: &Running, roster_offset: u64) -> Vec<Told> {
+    let mut told: BTreeMap<(String, String), Told> = BTreeMap::new();
     let records = running.log.records(Topic::Subscriber, partition_of("p1", PARTITIONS));
     for record in records.into_iter().filter(|one| one.position.offset < roster_offset) {
         let Ok(envelope) = Envelope::decode(record.value) else { continue };
@@ -136,8 +155,9 @@ fn told_by(running: &Running, roster_offset: u64) -> Vec<(u64, Vec<String>, Vec<
             SubscriberRecord::Roster(RosterEvent::SubscriptionsImported { first_number, rows }) => {
                 for (number, row) in (first_number..).zip(rows) {
                     let from = row.valid_from.as_microsecond();
-                    let stretches = (vec![row.profile.plan.clone()], vec![from]);
-                    told.insert((row.subscriber, row.subscription), (number, stretches));
+                    let one =
+                        (number, vec![row.profile.plan.clone()], vec![from], Account::default());
+                    told.insert((row.subscriber, row.subscription), one);
                 }
             }
             SubscriberRecord::Person(SubscriberEvent::SubscriptionStarted {
@@ -146,23 +166,26 @@ fn told_by(running: &Running, roster_offset: u64) -> Vec<(u64, Vec<String>, Vec<
                 profile,
                 valid_from,
             }) => {
-                let stretches = (vec![profile.plan.clone()], vec![valid_from.as_microsecond()]);
-                told.insert((whose, subscription), (number, stretches));
+                let from = vec![valid_from.as_microsecond()];
+                let one = (number, vec![profile.plan.clone()], from, Account::default());
+                told.insert((whose, subscription), one);
             }
             SubscriberRecord::Person(SubscriberEvent::PlanChanged {
                 subscription,
                 profile,
                 changed_at,
             }) => {
-                let (_, (plans, from)) = told.get_mut(&(whose, subscription)).unwrap();
+                let (_, plans, from, _) = told.get_mut(&(whose, subscription)).unwrap();
                 plans.push(profile.plan.clone());
                 from.push(changed_at.as_microsecond());
+            }
+            SubscriberRecord::Person(SubscriberEvent::AccountSet { subscription, account }) => {
+                told.get_mut(&(whose, subscription)).unwrap().3 = account;
             }
             SubscriberRecord::Roster(_) | SubscriberRecord::Person(_) => {}
         }
     }
-    let mut told: Vec<_> =
-        told.into_values().map(|(number, (plans, from))| (number, plans, from)).collect();
+    let mut told: Vec<_> = told.into_values().collect();
     told.sort();
     told
 }
@@ -181,6 +204,17 @@ async fn everybody_is_as_the_log_says_at_every_pin_and_from_every_place() {
         let second = format!("s{batch}-second");
         rows.push(api::SubscriptionRow { subscription_id: second, ..row(batch * 20 + 6, "free") });
         running.import(rows).await;
+        // Accounts of somebody with a plan change and of somebody without, the second one's corrected.
+        for (place, bytes) in [(batch * 20 + 1, 1), (batch * 20 + 12, 2), (batch * 20 + 12, 3)] {
+            let name = format!("subscribers/p{place}/subscriptions/s{place}");
+            let account = api::Account {
+                in_arrears: bytes != 3,
+                unpaid_since: "2022-12-31".to_owned(),
+                quota_bytes: Some(bytes),
+                term_end: format!("2023-08-0{bytes}"),
+            };
+            set_account(&running, &name, account).await.unwrap();
+        }
     }
     report(&running, JANUARY).await.unwrap();
     let pins = next_offset(&running).await;
@@ -189,13 +223,19 @@ async fn everybody_is_as_the_log_says_at_every_pin_and_from_every_place() {
         let rows = told_by(&running, pin);
         for (place, size) in [(0, 100), (0, 1), (rows.len() / 3, 7), (rows.len() / 2, 3)] {
             let after = place.checked_sub(1).and_then(|place| rows.get(place));
-            let after = after.map_or(0, |(number, _, _)| *number);
+            let after = after.map_or(0, |one| one.0);
             let seen = everybody(&running, after, pin, size).await;
-            let said = seen.iter().map(|(number, subscription, _)| {
+            let said = seen.iter().map(|(number, subscription, _, unpaid_since)| {
                 let periods = &subscription.periods;
                 let plans = periods.iter().map(|period| period.plan.clone()).collect();
                 let from = periods.iter().map(|period| period.window.from.as_microsecond());
-                (*number, plans, from.collect())
+                let account = Account {
+                    in_arrears: subscription.in_arrears,
+                    unpaid_since: *unpaid_since,
+                    quota_bytes: subscription.quota_bytes,
+                    term_end: subscription.term_end,
+                };
+                (*number, plans, from.collect(), account)
             });
             assert_eq!(said.collect::<Vec<_>>(), rows[place..], "as of {pin}, {size} at a time");
         }
@@ -220,6 +260,10 @@ async fn tables_with_personal_events_are_built_again_the_same() {
     let answer = running.import(rows.clone()).await;
     assert_eq!((answer.imported, answer.changed, answer.unchanged), (1, 10, 30));
     report(&running, JANUARY).await.unwrap();
+    for bytes in [1, 2] {
+        let account = api::Account { quota_bytes: Some(bytes), ..api::Account::default() };
+        set_account(&running, NAME, account).await.unwrap();
+    }
     let again = running.import(rows).await;
     assert_eq!((again.imported, again.changed, again.unchanged), (0, 0, 41));
 
@@ -292,5 +336,47 @@ async fn what_cannot_be_is_refused_with_its_reason() {
     };
     let rewritten = client(&running).change_subscription(as_anna(change)).await.unwrap_err();
     assert_eq!(rewritten.code(), Code::FailedPrecondition, "{}", rewritten.message());
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_shown_and_refused_where_it_cannot_be() {
+    let running = start().await;
+    running.import(vec![row(1, "plus-5gb")]).await;
+    let shown = async |min_position: &str| {
+        let min_position = min_position.to_owned();
+        let request = api::GetSubscriptionRequest { name: NAME.to_owned(), min_position };
+        let answer = client(&running).get_subscription(as_cleo(request)).await.unwrap();
+        answer.into_inner().subscription.unwrap().account
+    };
+    assert_eq!(shown("").await, None);
+    let account = api::Account {
+        in_arrears: true,
+        unpaid_since: "2022-12-31".to_owned(),
+        quota_bytes: Some(1 << 30),
+        term_end: "2023-08-31".to_owned(),
+    };
+    let token = set_account(&running, NAME, account.clone()).await.unwrap();
+    assert_eq!(shown(&token).await, Some(account));
+    let token = set_account(&running, NAME, api::Account::default()).await.unwrap();
+    assert_eq!(shown(&token).await, Some(api::Account::default()));
+
+    let none = || api::Account::default();
+    let wrong = [
+        (
+            api::Account { unpaid_since: "2999-01-01".to_owned(), ..none() },
+            "account.unpaid_since: ",
+        ),
+        (api::Account { unpaid_since: "yesterday".to_owned(), ..none() }, "account.unpaid_since: "),
+        (api::Account { term_end: "2023-02-29".to_owned(), ..none() }, "account.term_end: "),
+        (api::Account { quota_bytes: Some(u64::MAX), ..none() }, "account.quota_bytes: "),
+    ];
+    for (account, begins) in wrong {
+        let refused = set_account(&running, NAME, account).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().starts_with(begins), "{}", refused.message());
+    }
+    let name = "subscribers/p1/subscriptions/none";
+    assert_eq!(set_account(&running, name, none()).await.unwrap_err().code(), Code::NotFound);
     running.end().await;
 }

@@ -124,6 +124,7 @@ async fn personal(
         SubscriberEvent::ContactSet { contact } => set_contact(tx, subscriber, &contact).await,
         SubscriberEvent::SubscriptionEnded { .. }
         | SubscriberEvent::PayeeSet { .. }
+        | SubscriberEvent::AccountSet { .. }
         | SubscriberEvent::TroubleReported { .. } => Ok(()),
     }
 }

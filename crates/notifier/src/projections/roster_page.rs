@@ -44,7 +44,8 @@ impl Pages {
             .fetch_optional(connection)
             .await?;
             let Some(row) = row else { return Ok(None) };
-            let page = RosterPage::read(row.try_get::<Vec<u8>, _>("people")?).map_err(decode_error)?;
+            let page =
+                RosterPage::read(row.try_get::<Vec<u8>, _>("people")?).map_err(decode_error)?;
             if !holds(&page) {
                 return Ok(None);
             }

@@ -88,6 +88,7 @@ impl Plain {
             }
             SubscriberEvent::SubscriptionEnded { .. }
             | SubscriberEvent::PayeeSet { .. }
+            | SubscriberEvent::AccountSet { .. }
             | SubscriberEvent::TroubleReported { .. } => {}
         }
     }

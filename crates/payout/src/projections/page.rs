@@ -52,7 +52,8 @@ pub(super) async fn rows(
     .bind(before)
     .fetch_all(connection)
     .await?;
-    let page = |row| RosterPage::read(Row::try_get::<Vec<u8>, _>(row, "people")?).map_err(decode_error);
+    let page =
+        |row| RosterPage::read(Row::try_get::<Vec<u8>, _>(row, "people")?).map_err(decode_error);
     let pages = found.iter().map(page).collect::<Result<Vec<_>, sqlx::Error>>()?;
     let mut rows = BTreeMap::new();
     for number in numbers {

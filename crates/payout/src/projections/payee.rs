@@ -150,7 +150,9 @@ async fn personal(
             set_account(tx, recorded_at, &numbers, account.as_ref()).await?;
             !numbers.is_empty()
         }
-        SubscriberEvent::ContactSet { .. } | SubscriberEvent::TroubleReported { .. } => {
+        SubscriberEvent::ContactSet { .. }
+        | SubscriberEvent::AccountSet { .. }
+        | SubscriberEvent::TroubleReported { .. } => {
             return Ok(());
         }
         SubscriberEvent::PlanChanged { subscription, profile, .. } => {

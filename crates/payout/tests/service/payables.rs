@@ -86,7 +86,9 @@ impl Told {
             SubscriberEvent::PayeeSet { payee } => {
                 self.payees.insert(subscriber.to_owned(), payee);
             }
-            SubscriberEvent::ContactSet { .. } | SubscriberEvent::TroubleReported { .. } => {}
+            SubscriberEvent::ContactSet { .. }
+            | SubscriberEvent::AccountSet { .. }
+            | SubscriberEvent::TroubleReported { .. } => {}
         }
     }
 

@@ -19,7 +19,9 @@ use super::outage::{Facts, OUTAGE};
 use super::{People, notices, why};
 use crate::client::{Caller, Service, refusal, request_id};
 use crate::progress::Progress;
-use crate::verbs::assessment::{Assessments, Payment, propose, simulate, totals_text, until_decided};
+use crate::verbs::assessment::{
+    Assessments, Payment, propose, simulate, totals_text, until_decided,
+};
 use crate::verbs::subscriptions::{import, print_report};
 
 /// The policies of the case: goodwill as it was given, and what the telecoms regulator's rules would give.

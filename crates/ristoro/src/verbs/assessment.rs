@@ -9,7 +9,7 @@ use ristoro_domain::money::{Currency, Money};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::assessment_service_client::AssessmentServiceClient;
 use ristoro_proto::log::v1::Totals;
-use ristoro_proto::types::totals_in;
+use ristoro_proto::types::{date_out, totals_in};
 use ristoro_runtime::edge::money_message;
 use serde_json::{Value, json};
 use tonic::transport::Channel;
@@ -132,7 +132,7 @@ pub struct Payment {
 
 impl Payment {
     fn text(&self) -> String {
-        self.payment_day.map_or_else(String::new, |day| day.to_string())
+        date_out(self.payment_day)
     }
 }
 

@@ -9,19 +9,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use jiff::civil::Date;
 use ristoro::generate::{roster, write_csv};
 use ristoro::subscriptions::csv;
 use ristoro_domain::time::zone;
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::eligibility::v1::subscription_service_client::SubscriptionServiceClient;
 use ristoro_proto::subscriber::{class_out, contact_out, fee_period_out, payee_out, segment_out};
-use ristoro_proto::types::timestamp;
+use ristoro_proto::types::{date_out, timestamp};
 use ristoro_runtime::edge::money_message;
 use serde_json::{Value, json};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Answer;
+use crate::call::{Sending, done, outcome};
 use crate::client::{Caller, Connection, Service};
 use crate::output::{Output, print_one};
 use crate::progress::Progress;
@@ -37,7 +39,8 @@ const TELL_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   ristoro subscriptions generate --subscriptions 1000 --seed 7 roster.csv
-  ristoro subscriptions import roster.csv")]
+  ristoro subscriptions import roster.csv
+  ristoro subscriptions set-account subscribers/p-17/subscriptions/lm-17 --in-arrears")]
 pub struct Subscriptions {
     #[command(subcommand)]
     verb: Verb,
@@ -76,6 +79,38 @@ enum Verb {
         /// The file
         input: PathBuf,
     },
+    /// Says what is known of a subscription's account from now on; what is left out is not known
+    #[command(
+        after_help = "Example: ristoro subscriptions set-account subscribers/p-17/subscriptions/lm-17 --in-arrears \
+                      --unpaid-since 2022-12-31"
+    )]
+    SetAccount {
+        #[command(flatten)]
+        connection: Connection,
+        /// `subscribers/SUBSCRIBER/subscriptions/SUBSCRIPTION`
+        name: String,
+        #[command(flatten)]
+        account: Account,
+        #[command(flatten)]
+        sending: Sending,
+    },
+}
+
+/// What is known of a subscription beside its plans.
+#[derive(Debug, Args)]
+struct Account {
+    /// Payments are overdue
+    #[arg(long)]
+    in_arrears: bool,
+    /// The date of the oldest unpaid invoice, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    unpaid_since: Option<Date>,
+    /// Storage before any grant, in bytes
+    #[arg(long, value_name = "BYTES")]
+    quota_bytes: Option<u64>,
+    /// The last day of the paid term, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    term_end: Option<Date>,
 }
 
 /// What became of an import file.
@@ -112,8 +147,37 @@ impl Subscriptions {
                 let good = report.unreadable.is_empty() && report.answer.rejected == 0;
                 Ok(if good { Answer::Yes } else { Answer::No })
             }
+            Verb::SetAccount { connection, name, account, sending } => {
+                set_account(&connection.open().await?, name, &account, &sending).await?;
+                Ok(Answer::Yes)
+            }
         }
     }
+}
+
+async fn set_account(
+    caller: &Caller,
+    name: String,
+    account: &Account,
+    sending: &Sending,
+) -> Result<()> {
+    let id = sending.id();
+    let request = api::SetAccountRequest {
+        request_id: id.clone(),
+        validate_only: sending.validate_only,
+        name,
+        account: Some(api::Account {
+            in_arrears: account.in_arrears,
+            unpaid_since: date_out(account.unpaid_since),
+            quota_bytes: account.quota_bytes,
+            term_end: date_out(account.term_end),
+        }),
+        ..api::SetAccountRequest::default()
+    };
+    let mut client = SubscriptionServiceClient::new(caller.channel(Service::Eligibility)?);
+    outcome(client.set_account(caller.request(request)).await, &id)?;
+    done(sending, "proposals from now on see the account so");
+    Ok(())
 }
 
 /// Sends a file's rows, while it is read.
