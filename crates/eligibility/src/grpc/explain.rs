@@ -72,10 +72,12 @@ async fn chain(
     let mut links: Vec<_> =
         roster.map_err(database)?.into_iter().map(|e| roster_link(e, found)).collect();
     for event in &chain::events(view, &row.proposal).await.map_err(database)? {
-        let text = match event.position.topic {
-            Topic::Settlement => settlement_text(event, &row.assessment),
-            Topic::Policy => Some(policy_text(row)),
-            _ => Some(outage_text(event)),
+        let text = if event.position.topic == Topic::Settlement {
+            settlement_text(event, &row.assessment)
+        } else if event.position.topic == Topic::Policy {
+            Some(policy_text(row))
+        } else {
+            Some(outage_text(event))
         };
         links.extend(text.map(|text| link(event, text)));
     }
