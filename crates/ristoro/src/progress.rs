@@ -69,7 +69,8 @@ impl Progress {
             Some((when, before)) => before != done && (when.elapsed() >= INTERVAL || done == of),
         };
         if due {
-            eprintln!("{}: {done} of {of}{pace}", self.what);
+            let share = share_percent(done, of);
+            eprintln!("{}: {done} of {of} ({share} %){pace}", self.what);
             told.written = Some((Instant::now(), done));
         }
     }
@@ -81,6 +82,12 @@ impl Progress {
             None => eprintln!("{}: {text}", self.what),
         }
     }
+}
+
+/// Gives what is done in percent, rounded down; of nothing, all is done.
+pub fn share_percent(done: u64, of: u64) -> u64 {
+    let percent = (u128::from(done) * 100).checked_div(u128::from(of)).unwrap_or(100);
+    u64::try_from(percent).unwrap_or(u64::MAX)
 }
 
 /// Writes the rate and the time left; nothing before there is a rate.
@@ -117,5 +124,17 @@ impl Drop for Progress {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_whole_only_once_all_is_done() {
+        let shares = [(0, 9), (1, 3), (999, 1_000), (3, 3), (0, 0), (u64::MAX, u64::MAX)];
+        let shares = shares.map(|(done, of)| share_percent(done, of));
+        assert_eq!(shares, [0, 33, 99, 100, 100, 100]);
     }
 }

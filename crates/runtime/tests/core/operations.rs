@@ -4,8 +4,9 @@ use ristoro_log::memory::MemoryLog;
 use ristoro_log::{EventLog, Position, Topic};
 use ristoro_proto::ops::v1::poison_service_client::PoisonServiceClient;
 use ristoro_proto::ops::v1::{
-    DropProjectionRequest, ListPoisonRequest, ListProjectionsRequest, ProjectionState,
-    RebuildProjectionRequest, SkipRecordRequest, SwitchProjectionRequest, WatchRebuildRequest,
+    DropProjectionRequest, ListPoisonRequest, ListProjectionsRequest, PaceRebuildRequest,
+    ProjectionState, RebuildProjectionRequest, SkipRecordRequest, SwitchProjectionRequest,
+    WatchRebuildRequest,
 };
 use ristoro_runtime::grpc::{GrpcRoutes, with_operations};
 use ristoro_runtime::service::Service;
@@ -98,6 +99,44 @@ async fn tables_are_rebuilt_watched_switched_and_dropped() {
     let names: Vec<_> = listed.projections.iter().map(|one| one.name.as_str()).collect();
     assert_eq!(names, [second.as_str()]);
     assert!(!listed.as_of.unwrap().positions.is_empty());
+    server.end().await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn operators_set_the_pace_of_what_is_being_built_within_its_bounds() {
+    let (database, memory) = (database().await, memory());
+    let (service, server) = behind_an_address(&database, &memory).await;
+    // What nobody can read keeps the new tables from being complete.
+    memory.append_now(&[Producer::default().unreadable("x")]).unwrap();
+    let mut client = server.client().await;
+    let name = "projections/counter".to_owned();
+    let rebuild = RebuildProjectionRequest { request_id: id(), validate_only: false, name };
+    client.rebuild_projection(with_token("secret", rebuild)).await.unwrap();
+    let pace = |number: u32, pace_percent, validate_only| PaceRebuildRequest {
+        request_id: id(),
+        validate_only,
+        name: format!("projections/counter/schemas/{number}"),
+        pace_percent,
+    };
+    let checked = client.pace_rebuild(with_token("secret", pace(2, 40, true))).await.unwrap();
+    assert_eq!(checked.into_inner().projection.unwrap().pace_percent, 100);
+    let set = client.pace_rebuild(with_token("secret", pace(2, 40, false))).await.unwrap();
+    assert_eq!(set.into_inner().projection.unwrap().pace_percent, 40);
+    let listed = client.list_projections(with_token("secret", ListProjectionsRequest {})).await;
+    let listed = listed.unwrap().into_inner().projections;
+    let paces: Vec<_> = listed.iter().map(|one| one.pace_percent).collect();
+    assert_eq!(paces, [100, 40]);
+    for (asked, expected) in [
+        (pace(2, 101, false), "INVALID_FIELD"),
+        (pace(1, 40, true), "WRONG_STATE"),
+        (pace(1, 40, false), "WRONG_STATE"),
+    ] {
+        let status = client.pace_rebuild(with_token("secret", asked)).await.unwrap_err();
+        assert_eq!(reason(&status), expected);
+    }
+    let status = client.pace_rebuild(with_token("hello", pace(2, 0, false))).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
     server.end().await;
     service.stop().await.unwrap();
 }

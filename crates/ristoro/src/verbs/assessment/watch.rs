@@ -17,7 +17,7 @@ use super::{Assessments, STATE, print};
 use crate::Answer;
 use crate::client::{Caller, ClientError, Service};
 use crate::output::{Output, line};
-use crate::progress::{Bars, Progress, WINDOW};
+use crate::progress::{Bars, Progress, WINDOW, share_percent};
 use crate::rate::Rate;
 use crate::values;
 
@@ -218,8 +218,7 @@ fn of_step(seen: Through, rate: &Rate) -> Value {
     json!({
         "people": seen.people,
         "of": seen.of,
-        // Of nobody, everybody is through.
-        "share_percent": (seen.people * 100).checked_div(seen.of).unwrap_or(100),
+        "share_percent": share_percent(seen.people, seen.of),
         "per_second": rate.per_second(),
         "seconds_left": seconds(rate.left(seen.of)),
         "done": seen.done,
