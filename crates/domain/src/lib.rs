@@ -2,6 +2,7 @@
 //!
 //! No IO, no clock, no randomness and no async: `Cargo.toml` names nothing that could.
 
+pub mod carry;
 pub mod columns;
 pub mod decided;
 pub mod decider;

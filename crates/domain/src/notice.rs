@@ -301,7 +301,7 @@ mod tests {
         };
         let reason = |remedies: Vec<Remedy>, text: &str| {
             let line = crate::remedy::TraceLine { text: text.to_owned(), ..Default::default() };
-            Reason { remedies, trace: vec![line] }
+            Reason { remedies, trace: vec![line], ..Reason::default() }
         };
         let mut chunk = Chunk {
             reasons: vec![

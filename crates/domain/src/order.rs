@@ -288,7 +288,8 @@ pub(crate) mod tests {
     }
 
     fn decided(remedies: &[&[Remedy]], people: &[(u64, u32)]) -> Chunk {
-        let reason = |remedies: &&[Remedy]| Reason { remedies: remedies.to_vec(), trace: vec![] };
+        let reason =
+            |remedies: &&[Remedy]| Reason { remedies: remedies.to_vec(), ..Reason::default() };
         let mut chunk =
             Chunk { reasons: remedies.iter().map(reason).collect(), ..Chunk::default() };
         for (number, reason) in people {

@@ -87,6 +87,17 @@ pub struct TraceLine {
     pub excluded: String,
 }
 
+/// What a minimum payout moves from one assessment to the next, of one legal nature.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Carried {
+    /// The legal nature.
+    pub kind: RemedyKind,
+    /// What was carried over from before, and counts here.
+    pub before: Money,
+    /// What is carried over to the next one.
+    pub left: Money,
+}
+
 /// Why somebody is owed what they are owed, or nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Reason {
@@ -94,6 +105,8 @@ pub struct Reason {
     pub remedies: Vec<Remedy>,
     /// The lines that lead there; never empty.
     pub trace: Vec<TraceLine>,
+    /// What is carried over, by its legal nature; empty for most.
+    pub carried: Vec<Carried>,
 }
 
 impl Grant {

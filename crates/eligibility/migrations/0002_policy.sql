@@ -15,3 +15,11 @@ create table policy (
     stream_version bigint not null,
     primary key (policy, policy_version)
 );
+
+-- The assessments that stand in a policy's chain of what is carried over, in the order of the stream's versions.
+create table leftover_claim (
+    policy text not null,
+    stream_version bigint not null,
+    assessment text not null,
+    primary key (policy, stream_version)
+);

@@ -5,6 +5,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/ristoro.rs"));
 }
 
+pub mod carry;
 pub mod decided;
 pub mod dictionary;
 pub mod notice;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
-use ristoro_domain::settlement::{Event, Pins, Proposal};
+use ristoro_domain::settlement::{Event, Leftovers, Pins, Proposal};
 
 use crate::eligibility::v1 as out;
 use crate::types::{
@@ -22,7 +22,18 @@ fn pins_out(pins: &Pins) -> out::Pins {
         time_zone_data: pins.time_zone_data.clone(),
         known_at: pins.known_at.map(timestamp),
         payment_day: date_out(pins.payment_day),
+        leftovers: pins.leftovers.as_ref().map(leftovers_out),
     }
+}
+
+/// Writes what is taken over.
+#[must_use]
+pub fn leftovers_out(leftovers: &Leftovers) -> out::Leftovers {
+    out::Leftovers { from_assessment: leftovers.from.clone().unwrap_or_default() }
+}
+
+fn leftovers_in(leftovers: out::Leftovers) -> Leftovers {
+    Leftovers { from: Some(leftovers.from_assessment).filter(|from| !from.is_empty()) }
 }
 
 fn pins_in(pins: out::Pins) -> Result<Pins, WireError> {
@@ -38,6 +49,7 @@ fn pins_in(pins: out::Pins) -> Result<Pins, WireError> {
         time_zone_data: pins.time_zone_data,
         known_at: known_at.transpose()?,
         payment_day,
+        leftovers: pins.leftovers.map(leftovers_in),
     })
 }
 

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use prost_types::Timestamp;
 use ristoro_domain::money::{Currency, Money};
-use ristoro_domain::remedy::{Grant, Payer, Reason, Remedy, RemedyKind, TraceLine};
+use ristoro_domain::remedy::{Carried, Grant, Payer, Reason, Remedy, RemedyKind, TraceLine};
 use ristoro_domain::time::{Instant, Window};
 use ristoro_domain::totals::{GrantTotal, TotalKey, Totals, grant_type};
 
@@ -199,7 +199,25 @@ pub fn reason_out(reason: &Reason) -> wire::Reason {
     wire::Reason {
         remedies: reason.remedies.iter().map(remedy_out).collect(),
         trace: reason.trace.iter().map(line).collect(),
+        carried: reason.carried.iter().map(carried_out).collect(),
     }
+}
+
+fn carried_out(carried: &Carried) -> wire::Carried {
+    wire::Carried {
+        kind: kind_out(carried.kind).into(),
+        before: Some(amount_out(carried.before)),
+        left: Some(amount_out(carried.left)),
+    }
+}
+
+fn carried_in(carried: &wire::Carried) -> Result<Carried, WireError> {
+    const KIND: &str = "Carried";
+    Ok(Carried {
+        kind: kind_in(carried.kind)?,
+        before: amount_in(required(carried.before.as_ref(), KIND, "before")?, KIND, "before")?,
+        left: amount_in(required(carried.left.as_ref(), KIND, "left")?, KIND, "left")?,
+    })
 }
 
 /// Reads a reason.
@@ -224,6 +242,7 @@ pub fn reason_in(reason: &wire::Reason) -> Result<Reason, WireError> {
     Ok(Reason {
         remedies: reason.remedies.iter().map(remedy_in).collect::<Result<_, _>>()?,
         trace: reason.trace.iter().map(line).collect::<Result<_, _>>()?,
+        carried: reason.carried.iter().map(carried_in).collect::<Result<_, _>>()?,
     })
 }
 

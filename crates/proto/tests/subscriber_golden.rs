@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use golden::{check, check_as};
+use ristoro_domain::carry::Event as Carry;
 use ristoro_domain::facts::{Account, Class, FeePeriod, Segment};
 use ristoro_domain::money::{Currency, Money};
 use ristoro_domain::policy_registry::PolicyEvent;
@@ -124,6 +125,15 @@ fn policy_events_keep_their_bytes() {
         policy_version: policy_version(),
         note: "replaced".into(),
     });
+}
+
+#[test]
+fn what_a_chain_of_leftovers_says_keeps_its_bytes() {
+    let (assessment, after) = (|| "a2".to_owned(), Some("a1".to_owned()));
+    check(&Carry::LeftoversTaken { assessment: assessment(), after });
+    let first = Carry::LeftoversTaken { assessment: assessment(), after: None };
+    check_as("LeftoversTaken-first", &first);
+    check(&Carry::LeftoversGivenBack { assessment: assessment() });
 }
 
 #[test]

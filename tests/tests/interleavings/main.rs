@@ -8,6 +8,7 @@
 mod bank;
 mod dispatches;
 mod imports;
+mod leftovers;
 mod payouts;
 mod scanning;
 mod scans;

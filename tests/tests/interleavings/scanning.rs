@@ -41,7 +41,7 @@ pub fn scan() -> StreamRef {
 pub fn chunk(number: u64) -> Chunk {
     let grant = Grant::Money(Money::new(i64::try_from(number).unwrap() * 100, Currency::EUR));
     let remedy = Remedy { kind: RemedyKind::Indemnity, grant, payer: Payer::Operator };
-    let reason = Reason { remedies: vec![remedy], trace: Vec::new() };
+    let reason = Reason { remedies: vec![remedy], ..Reason::default() };
     let mut chunk = Chunk { reasons: vec![reason], ..Chunk::default() };
     chunk.columns.push(number * 10, 0).unwrap();
     chunk

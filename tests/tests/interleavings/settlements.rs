@@ -26,6 +26,7 @@ pub fn proposal(assessment: &str, settlement_version: u64, digest: [u8; 32]) -> 
         time_zone_data: "2025b".to_owned(),
         known_at: None,
         payment_day: None,
+        leftovers: None,
     };
     Proposal {
         assessment: assessment.to_owned(),

@@ -58,15 +58,21 @@ impl MinimumPayout {
                     wanted: policy.currency.to_string(),
                 });
             }
-            let account = (carried.kind, PaysIn::Money, Payer::Operator);
+            let mut rules = policy.rules.iter().filter(|rule| rule.kind == carried.kind);
+            let pays_in = rules.next().map_or(PaysIn::Money, |rule| rule.pays_in);
+            let account = (carried.kind, pays_in, Payer::Operator);
             let line = self.line("carried over from before".to_owned(), money, "");
             sheet.add(account, Exact::whole(money.minor), line)?;
+            sheet.carry(carried.kind, (money.minor, 0));
         }
         for (account, owed) in sheet.owed() {
             if owed <= 0 || owed >= self.amount.minor {
                 continue;
             }
             let less = Money::new(-owed, policy.currency);
+            if self.below == Below::CarriedOver {
+                sheet.carry(account.0, (0, owed));
+            }
             let becomes = match self.below {
                 Below::CarriedOver => "carried over",
                 Below::Forfeited => "forfeited",

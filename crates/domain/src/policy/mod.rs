@@ -219,6 +219,12 @@ impl Policy {
         self.settlement.as_ref()
     }
 
+    /// Says whether what is below the minimum payout is carried over to the next assessment.
+    #[must_use]
+    pub fn carries_over(&self) -> bool {
+        self.sees.carried
+    }
+
     /// Gives the same policy with a case's own readings.
     #[must_use]
     pub fn with_overrides(&self, by: &Overrides) -> Policy {

@@ -150,13 +150,28 @@ fn small_amounts_are_carried_from_assessment_to_assessment_or_lost() {
             let amounts = reason.remedies.iter().filter_map(|one| one.grant.amount());
             paid.push(amounts.map(|one| one.minor).sum::<i64>());
             assert_eq!(paid.last().copied(), Some(lines(&reason)));
-            let below = reason.trace.iter().filter(|line| line.excluded == "BELOW_MINIMUM_PAYOUT");
-            carried = below.filter_map(|line| line.amount).map(|less| -less.minor).sum();
+            let small = reason.trace.iter().filter(|line| line.excluded == "BELOW_MINIMUM_PAYOUT");
+            let noted = reason.carried.iter().map(|one| (one.before.minor, one.left.minor));
+            let before = carried;
+            carried = small.filter_map(|line| line.amount).map(|less| -less.minor).sum();
+            let expected = (below == "carried_over").then_some((before, carried));
+            assert_eq!(noted.collect::<Vec<_>>(), Vec::from_iter(expected));
         }
         paid
     };
     assert_eq!(run_three("carried_over"), [0, 0, 120, 0]);
     assert_eq!(run_three("forfeited"), [0, 0, 0, 0]);
+}
+
+/// What is carried over is given as what the policy's rules of its kind give.
+#[test]
+fn credits_are_carried_over_as_credits() {
+    let rule = "kind = \"indemnity\"\npays_in = \"credit\"\ncount = { unit = \"outage\" }\namount = { formula = \"per_unit\", each = \"0.60\" }\n";
+    let minimum = "[minimum_payout]\namount = \"1.00\"\nbelow = \"carried_over\"\nsource = \"t\"\n";
+    let policy = small("EUR", &format!("{rule}\n{minimum}"));
+    let carried = r#""carried": [{"kind": "indemnity", "amount": "0.60", "currency": "EUR"}],"#;
+    let credit = r#""remedies": [{"kind": "indemnity", "grant": {"credit": {"amount": "1.20", "currency": "EUR"}}}]"#;
+    check(&policy, &case(carried, credit));
 }
 
 /// Planned work is excluded where it was announced in time, and only there.

@@ -7,7 +7,7 @@ use super::error::Refusal;
 use super::fields::{Rounding, RoundingPoint};
 use super::rule::{PaysIn, Rule};
 use crate::money::{Currency, Money};
-use crate::remedy::{Grant, Payer, Reason, Remedy, RemedyKind, TraceLine};
+use crate::remedy::{Carried, Grant, Payer, Reason, Remedy, RemedyKind, TraceLine};
 use crate::rounding::Exact;
 
 /// What is summed to one remedy.
@@ -27,11 +27,14 @@ pub(crate) struct Sheet {
     lines: Vec<TraceLine>,
     sums: BTreeMap<Account, Sum>,
     grants: Vec<Remedy>,
+    /// What was carried over from before, and what is to the next one.
+    carried: BTreeMap<RemedyKind, (i64, i64)>,
 }
 
 impl Sheet {
     pub(crate) fn new(currency: Currency, rounding: Rounding) -> Self {
-        Self { currency, rounding, lines: Vec::new(), sums: BTreeMap::new(), grants: Vec::new() }
+        let (lines, sums) = (Vec::new(), BTreeMap::new());
+        Self { currency, rounding, lines, sums, grants: Vec::new(), carried: BTreeMap::new() }
     }
 
     /// Writes a line that gives nothing, and why.
@@ -107,6 +110,13 @@ impl Sheet {
         Ok(added)
     }
 
+    /// Notes what is carried over, in minor units: from before, and to the next. Its lines are written apart, and refuse
+    /// what leaves 64 bits.
+    pub(crate) fn carry(&mut self, kind: RemedyKind, (before, left): (i64, i64)) {
+        let sums = self.carried.entry(kind).or_default();
+        *sums = (sums.0.saturating_add(before), sums.1.saturating_add(left));
+    }
+
     /// Ends the calculation: what follows (earlier grants, interest, payers) works on the rounded sums.
     pub(crate) fn settle(&mut self) {
         for sum in self.sums.values_mut() {
@@ -143,7 +153,12 @@ impl Sheet {
         if remedies.is_empty() && !explained {
             self.exclude("result", "", "the lines sum to nothing".to_owned(), "NOTHING_OWED");
         }
-        Reason { remedies, trace: self.lines }
+        let carried = self.carried.iter().map(|(kind, (before, left))| Carried {
+            kind: *kind,
+            before: Money::new(*before, self.currency),
+            left: Money::new(*left, self.currency),
+        });
+        Reason { remedies, carried: carried.collect(), trace: self.lines }
     }
 }
 

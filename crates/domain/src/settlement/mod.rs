@@ -8,7 +8,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Command, Event, Pins, Proposal};
+pub use model::{Command, Event, Leftovers, Pins, Proposal};
 pub use state::{Assessment, Rejection, State, Status};
 
 use crate::decider::Decider;

@@ -28,6 +28,15 @@ pub struct Pins {
     pub known_at: Option<Instant>,
     /// The day in the policy's zone on which what is owed is to be paid, to which interest runs.
     pub payment_day: Option<Date>,
+    /// Whose leftovers are taken over; none where the policy carries nothing over.
+    pub leftovers: Option<Leftovers>,
+}
+
+/// What an assessment takes over from before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Leftovers {
+    /// The completed assessment that was the end of the policy's chain; none where nobody left anything yet.
+    pub from: Option<String>,
 }
 
 /// A proposal, as it was simulated.

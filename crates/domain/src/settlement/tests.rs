@@ -31,6 +31,7 @@ fn proposal(assessment: &str, settlement_version: u64) -> Proposal {
             time_zone_data: "2025b".to_owned(),
             known_at: None,
             payment_day: None,
+            leftovers: None,
         },
         totals,
         digests: vec![[7; 32]],

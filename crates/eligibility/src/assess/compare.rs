@@ -257,20 +257,22 @@ mod tests {
         };
         let trace =
             vec![line("trigger", ""), line(rule, ""), line("late-answer", "NOTHING_COUNTED")];
-        Reason { remedies: amounts.iter().map(remedy).collect(), trace }
+        Reason { remedies: amounts.iter().map(remedy).collect(), trace, ..Reason::default() }
     }
 
     fn nothing(excluded: &str) -> Reason {
-        Reason {
-            remedies: Vec::new(),
-            trace: vec![line("trigger", ""), line("affected", excluded)],
-        }
+        let trace = vec![line("trigger", ""), line("affected", excluded)];
+        Reason { trace, ..Reason::default() }
     }
 
     fn storage() -> Reason {
         let grant = Grant::Quota { bytes: 1 };
         let remedy = Remedy { kind: RemedyKind::Goodwill, grant, payer: Payer::Operator };
-        Reason { remedies: vec![remedy], trace: vec![line("more-storage", "")] }
+        Reason {
+            remedies: vec![remedy],
+            trace: vec![line("more-storage", "")],
+            ..Reason::default()
+        }
     }
 
     /// Compares reasons of AGCOM's policy with reasons of Ofcom's, each pair for so many people.

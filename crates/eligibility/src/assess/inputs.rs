@@ -4,7 +4,7 @@ use jiff::Span;
 use jiff::civil::Date;
 use ristoro_domain::facts::{Outage, Subscription};
 use ristoro_domain::policy::{Context, Evaluator, Policy, ReasonIndex, Refusal};
-use ristoro_domain::settlement::{self, Pins, Settlement, Status};
+use ristoro_domain::settlement::{self, Leftovers, Pins, Settlement, Status};
 use ristoro_domain::time::{Instant, time_zone_data};
 use ristoro_log::{Position, Topic};
 use ristoro_runtime::stored::fold_events;
@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 use super::AssessError;
 use super::walk::Known;
-use crate::projections::{assessment, outage_event, policy};
+use crate::projections::{assessment, carry, outage_event, policy};
 
 /// How many years ahead a payment may be.
 const PAYMENT_YEARS: i32 = 10;
@@ -78,6 +78,13 @@ impl Inputs {
         let state = settlement_state(connection, outage).await?;
         let positions = Views::positions(connection).await?;
         let offset = |partition| positions.get(&(Topic::Subscriber, partition)).copied();
+        let leftovers = match policy.carries_over() {
+            true => {
+                let from = carry::last_completed(connection, policy.id()).await?;
+                Some(Leftovers { from })
+            }
+            false => None,
+        };
         let pins = Pins {
             policy: policy.id().to_owned(),
             policy_version: policy.version().to_owned(),
@@ -88,6 +95,7 @@ impl Inputs {
             time_zone_data: time_zone_data().to_owned(),
             known_at: stated.known_at,
             payment_day: stated.payment_day,
+            leftovers,
         };
         let facts = found.state.facts(outage);
         let outage = facts.ok_or_else(|| AssessError::NothingToAssess(outage.to_owned()))?;
@@ -145,9 +153,16 @@ impl Inputs {
             announced_at: self.announced_at,
             paid_at: self.pins.payment_day.map(|day| self.noon(day)),
             unpaid_invoices: unpaid.as_slice(),
+            carried: self.carried_from().map_or(&[], |from| known.carried_from(from)),
             ..Context::default()
         };
         evaluator.decide(subscription, &context)
+    }
+
+    /// Names the assessment whose leftovers are taken over.
+    #[must_use]
+    pub fn carried_from(&self) -> Option<&str> {
+        self.pins.leftovers.as_ref()?.from.as_deref()
     }
 
     /// Places a day of the policy's zone on the time line, where every clock of the zone shows that day.

@@ -106,7 +106,7 @@ impl Walks {
             let mut walk = Walk::new(partition, &first.pins, 0);
             loop {
                 let mut view = self.views.begin().await?;
-                let read = walk.read(&mut view, &first.earlier, PEOPLE_A_READ).await?;
+                let read = walk.read(&mut view, &self.policies, PEOPLE_A_READ).await?;
                 view.rollback().await?;
                 let Some(read) = read else { break };
                 let mut numbers = read.numbers();

@@ -105,7 +105,7 @@ mod tests {
             let grant = Grant::Money(Money::new(*minor, Currency::EUR));
             Remedy { kind: RemedyKind::Indemnity, grant, payer: *payer }
         };
-        Reason { remedies: paid.iter().map(remedy).collect(), trace: Vec::new() }
+        Reason { remedies: paid.iter().map(remedy).collect(), ..Reason::default() }
     }
 
     /// Gives (payer, people looked at, people who get something of it, cents) of each payer.

@@ -196,6 +196,7 @@ mod tests {
             time_zone_data: String::new(),
             known_at: None,
             payment_day: None,
+            leftovers: None,
         };
         Inputs { policy, outage: outage(), announced_at: None, pins, earlier: Vec::new() }
     }

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::assessment_message::{
     ASSESSMENT, assess_status, assessment_message, outage_id, policy_name, refused, stated,
 };
+use super::leftovers::take_over;
 use super::simulation;
 use crate::assess::simulate::{Purpose, simulate};
 use crate::assess::{Inputs, Stated};
@@ -185,6 +186,10 @@ impl AssessmentService for Assessments {
         let row = self.find(&request.name).await?;
         let (assessment, approver) = (row.assessment.clone(), principal.name.clone());
         let approve = Command::Approve { assessment, digest, cap, approver };
+        // What would be refused anyhow takes nothing over.
+        let check = CommandRequest { validate_only: true, ..command.clone() };
+        self.settle(&row.proposal.outage, &check, &approve).await?;
+        take_over((&self.views, &self.commands), &row.proposal, &command).await?;
         let done = self.settle(&row.proposal.outage, &command, &approve).await?;
         let (assessment, consistency_token) = self.after(&request.name, &done).await?;
         Ok(Response::new(api::ApproveAssessmentResponse { assessment, consistency_token }))

@@ -5,6 +5,7 @@ use ristoro_domain::policy::Refusal as PolicyRefusal;
 use ristoro_domain::settlement::{Pins, Rejection, Status as Stage};
 use ristoro_proto::eligibility::v1 as api;
 use ristoro_proto::ops::v1::ErrorReason;
+use ristoro_proto::settlement::leftovers_out;
 use ristoro_proto::types::{date_out, timestamp, totals_out};
 use ristoro_runtime::edge;
 use ristoro_runtime::refused::Refused;
@@ -95,6 +96,7 @@ fn pins_message(pins: &Pins) -> api::Pins {
         time_zone_data: pins.time_zone_data.clone(),
         known_at: pins.known_at.map(timestamp),
         payment_day: date_out(pins.payment_day),
+        leftovers: pins.leftovers.as_ref().map(leftovers_out),
     }
 }
 

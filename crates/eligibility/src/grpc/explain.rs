@@ -143,7 +143,11 @@ fn settlement_text(event: &StoredEvent, assessment: &str) -> Option<String> {
             let totals = &proposal.totals;
             let paid = proposal.pins.payment_day;
             let paid = paid.map_or_else(String::new, |day| format!(", to be paid on {day}"));
-            let text = format!("proposed for {} of {} people{paid}", totals.entitled, totals.count);
+            let carried = proposal.pins.leftovers.as_ref().and_then(|one| one.from.as_deref());
+            let carried = carried
+                .map_or_else(String::new, |from| format!(", after what {from} carried over"));
+            let (count, entitled) = (totals.count, totals.entitled);
+            let text = format!("proposed for {entitled} of {count} people{paid}{carried}");
             (proposal.assessment, text)
         }
         SettlementEvent::AssessmentApproved { assessment, cap, approved_by, .. } => {

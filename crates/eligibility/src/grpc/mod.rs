@@ -4,6 +4,7 @@ pub mod assessment;
 pub mod assessment_message;
 pub mod entitlement;
 mod explain;
+mod leftovers;
 pub mod policy;
 mod simulation;
 pub mod subscription;

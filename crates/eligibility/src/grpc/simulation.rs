@@ -121,6 +121,10 @@ fn bend(mut inputs: Inputs, as_if: &api::AsIf) -> Result<Bent, Status> {
         inputs.earlier.clear();
         bent.assumptions.push("nothing was granted before".to_owned());
     }
+    if inputs.carried_from().is_some() {
+        inputs.pins.leftovers = None;
+        bent.assumptions.push("nothing was carried over from before".to_owned());
+    }
     (inputs.policy, inputs.outage) = (bent.policy, bent.outage);
     Ok(Bent::Applies(Box::new(inputs), bent.assumptions))
 }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod assessment;
+pub mod carry;
 pub mod chain;
 pub mod decision;
 pub mod everybody;

@@ -10,7 +10,9 @@ use ristoro_runtime::stored::{instant, signed, small, unsigned};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-/// Folds policy.v1 into `policy`.
+use super::carry;
+
+/// Folds policy.v1 into `policy` and `leftover_claim`.
 #[derive(Debug)]
 pub struct Policies;
 
@@ -55,6 +57,8 @@ impl Projection for Policies {
             for record in records {
                 if let Some(id) = record.envelope.stream.strip_prefix("policy/") {
                     apply(tx, id, &decode(record)?, record).await?;
+                } else if let Some(policy) = record.envelope.stream.strip_prefix("carry/") {
+                    carry::apply(tx, policy, &decode(record)?, record).await?;
                 }
             }
             Ok(())

@@ -175,9 +175,10 @@ async fn decide(
 ) -> Result<Vec<ristoro_domain::decided::Chunk>, ScanError> {
     let memo = std::mem::take(&mut scan.memo);
     let mut evaluator = Evaluator::with_memo(&scan.inputs.policy, &scan.inputs.outage, memo);
+    let inputs = std::slice::from_ref(&scan.inputs);
     let mut chunks = Vec::with_capacity(CHUNKS_AN_APPEND);
     while chunks.len() < CHUNKS_AN_APPEND {
-        let Some(read) = scan.walk.read(view, &scan.inputs.earlier, scan.chunk_size).await? else {
+        let Some(read) = scan.walk.read(view, inputs, scan.chunk_size).await? else {
             break;
         };
         let decided = heavy(|| {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod facts;
 #[cfg(test)]
+mod leftovers;
+#[cfg(test)]
 mod people;
 #[cfg(test)]
 mod policies;

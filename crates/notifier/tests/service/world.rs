@@ -162,7 +162,8 @@ impl World {
             grant: Grant::Money(Money::new(3000, Currency::EUR)),
             payer: Payer::Operator,
         };
-        let reason = |remedies| Reason { remedies, trace: vec![Default::default()] };
+        let reason =
+            |remedies| Reason { remedies, trace: vec![Default::default()], ..Reason::default() };
         let mut columns = Columns::default();
         for number in numbers {
             columns.push(number, u32::from(nothing.contains(&number))).unwrap();

@@ -147,7 +147,7 @@ pub fn chunk(remedies: &[Remedy], numbers: &[u64]) -> Chunk {
     for number in numbers {
         columns.push(*number, 0).unwrap();
     }
-    Chunk { reasons: vec![Reason { remedies: remedies.to_vec(), trace: Vec::new() }], columns }
+    Chunk { reasons: vec![Reason { remedies: remedies.to_vec(), ..Reason::default() }], columns }
 }
 
 /// A proposal that is pinned to the roster.
@@ -162,6 +162,7 @@ pub fn proposal(assessment: &str, roster_offsets: Vec<u64>) -> Box<Proposal> {
         time_zone_data: "2025b".to_owned(),
         known_at: None,
         payment_day: None,
+        leftovers: None,
     };
     Box::new(Proposal {
         assessment: assessment.to_owned(),

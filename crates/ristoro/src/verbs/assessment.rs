@@ -235,8 +235,8 @@ fn print(output: Output, assessment: &api::Assessment) -> Result<()> {
 }
 
 fn value(assessment: &api::Assessment) -> Value {
-    let payment_day =
-        assessment.pins.as_ref().map(|pins| pins.payment_day.clone()).unwrap_or_default();
+    let pins = assessment.pins.clone().unwrap_or_default();
+    let carried_from = pins.leftovers.unwrap_or_default().from_assessment;
     json!({
         "name": assessment.name,
         "outage": assessment.outage,
@@ -251,7 +251,8 @@ fn value(assessment: &api::Assessment) -> Value {
         "cap": values::money(assessment.cap.as_ref()),
         "note": values::optional(&assessment.note),
         "proposed_at": values::time(assessment.proposed_at.as_ref()),
-        "payment_day": values::optional(&payment_day),
+        "payment_day": values::optional(&pins.payment_day),
+        "carried_from": values::optional(&carried_from),
         "after_assessments": assessment.after_assessments,
     })
 }

@@ -12,7 +12,7 @@ pub(super) fn drop_others(reasons: &mut [(&Policy, Reason)]) {
     let mut wins = reasons.iter().filter(|(policy, reason)| claims_any(policy) && gives(reason));
     let Some(winner) = wins.next().map(|(policy, _)| *policy) else { return };
     for (policy, reason) in reasons.iter_mut().filter(|(policy, _)| policy.id() != winner.id()) {
-        let Reason { remedies, trace } = reason;
+        let Reason { remedies, trace, carried: _ } = reason;
         remedies.retain(|remedy| {
             let dropped = is_sole(winner, remedy.kind);
             if dropped {
