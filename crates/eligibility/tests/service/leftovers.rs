@@ -1,5 +1,7 @@
 //! Amounts below the minimum payout count in the next assessment of the policy, and never twice.
 
+use std::time::Duration;
+
 use ristoro_domain::carry::{Carry, Command};
 use ristoro_domain::outage::{self, Declaration};
 use ristoro_domain::remedy::Reason;
@@ -11,6 +13,8 @@ use ristoro_proto::eligibility::v1::entitlement_service_client::EntitlementServi
 use ristoro_proto::google::r#type::Money;
 use ristoro_proto::types::reason_in;
 use ristoro_runtime::command::{CommandRequest, StreamRef};
+use ristoro_runtime::rebuild;
+use ristoro_runtime::schema::{Comparison, equal};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -45,6 +49,33 @@ async fn propose(running: &Running, outage: &str) -> api::Assessment {
     };
     let mut client = AssessmentServiceClient::new(running.channel.clone());
     client.propose_assessment(as_anna(request)).await.unwrap().into_inner().assessment.unwrap()
+}
+
+async fn simulated(running: &Running, outage: &str, as_if: Option<api::AsIf>) -> api::Simulation {
+    let request = api::SimulateAssessmentRequest {
+        outage: format!("outages/{outage}"),
+        policies: vec!["policies/agcom-347-18".to_owned()],
+        as_if,
+        ..api::SimulateAssessmentRequest::default()
+    };
+    let mut client = AssessmentServiceClient::new(running.channel.clone());
+    let answer = client.simulate_assessment(as_anna(request)).await.unwrap();
+    answer.into_inner().simulations.remove(0)
+}
+
+/// Gives the events behind what an assessment decided about a subscription.
+async fn explained(
+    running: &Running,
+    of: &api::Assessment,
+    subscription: &str,
+) -> Vec<api::ChainLink> {
+    let request = api::ExplainEntitlementRequest {
+        name: format!("{}/entitlements/{subscription}", of.name),
+        ..api::ExplainEntitlementRequest::default()
+    };
+    let mut client = EntitlementServiceClient::new(running.channel.clone());
+    let answer = client.explain_entitlement(as_anna(request)).await.unwrap();
+    answer.into_inner().explanations.remove(0).chain
 }
 
 fn from(assessment: &api::Assessment) -> String {
@@ -116,9 +147,19 @@ async fn small_amounts_add_up_from_outage_to_outage() {
 
     let second = propose(&running, "o2").await;
     assert_eq!(from(&second), id_of(&first));
+    let as_it_is = simulated(&running, "o2", None).await;
+    assert_eq!(as_it_is.digest, second.digest);
+    let as_if = simulated(&running, "o2", Some(api::AsIf::default())).await;
+    assert_eq!(as_if.assumptions, ["nothing was carried over from before"]);
+    assert_eq!(as_if.totals.unwrap().entitled, 0);
     completed(&running, &second).await;
     assert_eq!(cents(&running, &second, "s1").await, (6_000, 3_000, 0));
     assert_eq!(cents(&running, &second, "s2").await, (0, 500, 1_000));
+
+    let explained = explained(&running, &second, "s1").await;
+    let proposed = explained.iter().find(|link| link.r#type == "AssessmentProposed").unwrap();
+    let told = format!("proposed for 1 of 2 people, after what {} carried over", id_of(&first));
+    assert_eq!(proposed.text, told);
 
     // Whoever joins later brings nothing; what was paid is not carried any further.
     running.import(vec![row(3, "plus-5gb")]).await;
@@ -213,5 +254,11 @@ async fn an_approval_that_is_refused_takes_nothing_and_one_that_is_rejected_give
     assert_eq!(cents(&running, &third, "s1").await, (6_000, 3_000, 0));
     // The call sent again has the same answer, although the amounts are gone by now.
     client.approve_assessment(as_bo(request)).await.unwrap();
+
+    let schemas = running.service.schemas();
+    let live = rebuild::list(schemas).await.unwrap()[0].number;
+    let built = rebuild::start(schemas, Uuid::new_v4()).await.unwrap();
+    let comparison = equal(schemas, live, built, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(comparison, Comparison::Equal);
     running.end().await;
 }

@@ -34,6 +34,7 @@ fn everything_can_be_asked_and_done_from_the_command_line() {
     signals_are_taken_in_once(&stack, &folder);
     a_decision_is_explained(&stack, &money);
     policies_are_tried_on_what_they_were_not_written_for(&stack, &folder);
+    facts_are_told_for_the_next_proposal(&stack, &money);
     nothing_stands_still(&stack);
     refusals_name_their_reason(&stack, &money);
     each_service_may_have_an_address_of_its_own(&stack, &money);
@@ -254,6 +255,27 @@ fn a_decision_is_explained(stack: &Stack, assessment: &str) {
     assert!(!reason["trace"].as_array().unwrap().is_empty());
     let table = stack.text("carla", &["explain", subscription, "--output", "table"]);
     assert!(table.contains("EntitlementsDecided") && table.contains("owed: "), "{table}");
+}
+
+fn facts_are_told_for_the_next_proposal(stack: &Stack, assessment: &str) {
+    let list = ["payout", "list", "--assessment", assessment, "--limit", "1"];
+    let payout = stack.list("bruno", &list).remove(0);
+    let subscription = payout["subscription"].as_str().unwrap();
+    let account = ["subscriptions", "set-account", subscription, "--in-arrears"];
+    let known = ["--unpaid-since", "2022-12-31", "--term-end", "2023-08-31"];
+    let called = stack.call("ada", &[&account[..], &known].concat());
+    let told = "proposals from now on see the account so\n";
+    assert_eq!((called.code, called.stderr.as_str()), (0, told));
+    let propose = ["assessment", "propose", "--outage", "libero-2023-01", "--policy"];
+    let propose = [&propose[..], &["agcom-347-18", "--payment-day"]].concat();
+    let proposed = stack.json("ada", &[&propose[..], &["2024-01-31"]].concat());
+    assert_eq!(
+        (&proposed["payment_day"], &proposed["carried_from"]),
+        (&"2024-01-31".into(), &Value::Null)
+    );
+    let called = stack.call("ada", &[&propose[..], &["2023-01-01"]].concat());
+    let refused = "ristoro: INVALID_FIELD: payment_day: 2023-01-01 is before the outage began";
+    assert!(called.code == 1 && called.stderr.starts_with(refused), "{}", called.stderr);
 }
 
 fn nothing_stands_still(stack: &Stack) {
