@@ -186,10 +186,13 @@ impl AssessmentService for Assessments {
         let row = self.find(&request.name).await?;
         let (assessment, approver) = (row.assessment.clone(), principal.name.clone());
         let approve = Command::Approve { assessment, digest, cap, approver };
-        // What would be refused anyhow takes nothing over.
-        let check = CommandRequest { validate_only: true, ..command.clone() };
-        self.settle(&row.proposal.outage, &check, &approve).await?;
-        take_over((&self.views, &self.commands), &row.proposal, &command).await?;
+        if let Some(leftovers) = &row.proposal.pins.leftovers {
+            // What would be refused anyhow takes nothing over.
+            let check = CommandRequest { validate_only: true, ..command.clone() };
+            self.settle(&row.proposal.outage, &check, &approve).await?;
+            let by = (&row.proposal, leftovers);
+            take_over((&self.views, &self.commands), by, &command).await?;
+        }
         let done = self.settle(&row.proposal.outage, &command, &approve).await?;
         let (assessment, consistency_token) = self.after(&request.name, &done).await?;
         Ok(Response::new(api::ApproveAssessmentResponse { assessment, consistency_token }))

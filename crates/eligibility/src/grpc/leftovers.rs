@@ -1,7 +1,7 @@
 //! What an approval takes over of what was below the minimum payout before.
 
 use ristoro_domain::carry::{Carry, Command, Rejection};
-use ristoro_domain::settlement::{Proposal, Status as Stage};
+use ristoro_domain::settlement::{Leftovers, Proposal, Status as Stage};
 use ristoro_log::Topic;
 use ristoro_proto::ops::v1::ErrorReason;
 use ristoro_runtime::command::{CommandError, CommandRequest, Commands, StreamRef};
@@ -16,7 +16,7 @@ use crate::projections::assessment;
 /// The namespace of the request ids of these commands.
 const NAMESPACE: Uuid = Uuid::from_u128(0x5d1e_93c4_7a20_4b8f_a6c3_0e4f_9b71_d28a);
 
-/// Takes over for a proposal what it counts as carried over; nothing where its policy carries nothing over.
+/// Takes over for a proposal what it counts as carried over.
 ///
 /// It comes before the approval, so that nothing is decided with amounts that somebody else took. Whoever took them and
 /// has ended without being completed gives them back first: its settlement never lets it be decided again.
@@ -25,10 +25,9 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x5d1e_93c4_7a20_4b8f_a6c3_0e4f_9b71_d28
 /// `LEFTOVERS_TAKEN` where they are no longer there, and what a command can fail with.
 pub(super) async fn take_over(
     (views, commands): (&Views, &Commands),
-    proposal: &Proposal,
+    (proposal, leftovers): (&Proposal, &Leftovers),
     request: &CommandRequest,
 ) -> Result<(), Status> {
-    let Some(leftovers) = &proposal.pins.leftovers else { return Ok(()) };
     let policy = &proposal.pins.policy;
     let id = format!("carry/{policy}");
     let stream = StreamRef::keyed(Topic::Policy, id, policy, commands.partition_count());
