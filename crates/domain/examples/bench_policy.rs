@@ -133,6 +133,7 @@ fn outage(roster: &[Subscription]) -> Outage {
         cause: Cause::Fault,
         works_done_at: None,
         declared: true,
+        declared_at: None,
         impacts: vec![mailbox, app],
     }
 }

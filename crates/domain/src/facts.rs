@@ -146,6 +146,8 @@ pub struct Outage {
     pub works_done_at: Option<Instant>,
     /// Whether the operator declared it, which counts as reported by everyone.
     pub declared: bool,
+    /// When the operator declared it; none where it did not, or where that is not known.
+    pub declared_at: Option<Instant>,
     /// What failed, in any order.
     pub impacts: Vec<Impact>,
 }

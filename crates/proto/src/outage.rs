@@ -170,6 +170,7 @@ fn declared_out(declaration: &Declaration) -> v1::OutageDeclared {
         source: declaration.source.clone(),
         modified_at: declaration.modified_at.map(timestamp),
         announced_at: declaration.announced_at.map(timestamp),
+        declared_at: declaration.declared_at.map(timestamp),
     }
 }
 
@@ -183,6 +184,7 @@ fn declared_in(message: v1::OutageDeclared) -> Result<Event, WireError> {
     };
     let modified_at = optional_instant(message.modified_at.as_ref(), DECLARED, "modified_at")?;
     let announced_at = optional_instant(message.announced_at.as_ref(), DECLARED, "announced_at")?;
+    let declared_at = optional_instant(message.declared_at.as_ref(), DECLARED, "declared_at")?;
     Ok(Event::OutageDeclared(Box::new(Declaration {
         declared: optional_window(message.declared.as_ref(), DECLARED, "declared")?,
         observed: optional_window(message.observed.as_ref(), DECLARED, "observed")?,
@@ -195,6 +197,7 @@ fn declared_in(message: v1::OutageDeclared) -> Result<Event, WireError> {
         origin,
         modified_at,
         announced_at,
+        declared_at,
     })))
 }
 

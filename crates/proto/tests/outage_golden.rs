@@ -51,6 +51,7 @@ fn declaration(origin: Origin) -> Declaration {
         announced_at: None,
         source: "status/i1".to_owned(),
         modified_at: Some(at("2023-01-28T00:00:00Z")),
+        declared_at: None,
     }
 }
 
@@ -69,6 +70,9 @@ fn declarations_keep_their_bytes() {
     let announced_at = Some(at("2023-01-17T08:00:00Z"));
     let planned =
         Declaration { cause: Some(Cause::Planned), announced_at, ..declaration(Origin::Declared) };
+    let declared_at = Some(at("2023-01-23T07:30:00Z"));
+    let told = Declaration { declared_at, ..declaration(Origin::Declared) };
+    check_as("OutageDeclared-told", &Event::OutageDeclared(Box::new(told)));
     check_as("OutageDeclared-notice", &Event::OutageDeclared(Box::new(planned)));
     check(&Event::ObservationRevised(Box::new(Revision {
         source: "status/i1".to_owned(),

@@ -228,6 +228,7 @@ impl Situation {
             },
             works_done_at: self.works.map(|minute| self.at(minute)),
             declared: self.declared,
+            declared_at: None,
             impacts: self.down.iter().map(impact).collect(),
         }
     }

@@ -82,7 +82,14 @@ mod tests {
 
     fn outage(impacts: Vec<Impact>) -> Outage {
         let id = "o1".to_owned();
-        Outage { id, cause: Cause::Fault, works_done_at: None, declared: true, impacts }
+        Outage {
+            id,
+            cause: Cause::Fault,
+            works_done_at: None,
+            declared: true,
+            declared_at: None,
+            impacts,
+        }
     }
 
     fn since(outage: &Outage, cohort: &str, subscription: &str) -> Option<Instant> {

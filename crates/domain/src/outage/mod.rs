@@ -74,7 +74,9 @@ fn decide_known(state: &Outage, command: &Command) -> Result<Option<Event>, Reje
 fn declare(state: &Outage, declaration: &Declaration) -> Result<Option<Event>, Rejection> {
     if let Some(known) = &state.declaration {
         let title = known.title.clone();
-        return match known == declaration {
+        // Who asks again does so at another time.
+        let again = Declaration { declared_at: known.declared_at, ..declaration.clone() };
+        return match *known == again {
             true => Ok(None),
             false => Err(Rejection::AlreadyDeclared { title }),
         };

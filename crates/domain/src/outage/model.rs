@@ -40,6 +40,8 @@ pub struct Declaration {
     pub time_zone: String,
     /// Where the knowledge comes from.
     pub origin: Origin,
+    /// When the operator declared it; none where it was derived, or where that is not known.
+    pub declared_at: Option<Instant>,
     /// The window that the operator states.
     pub declared: Option<Window>,
     /// The window that was observed, where it differs or nothing was stated.

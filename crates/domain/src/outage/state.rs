@@ -80,6 +80,7 @@ impl Outage {
                 cause: self.cause.unwrap_or(Cause::Fault),
                 works_done_at: self.works_done_at,
                 declared: declaration.origin == Origin::Declared,
+                declared_at: declaration.declared_at,
                 impacts: self.impacts.values().cloned().collect(),
             }),
         }

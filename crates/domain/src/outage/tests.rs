@@ -36,6 +36,7 @@ fn declaration() -> Declaration {
         announced_at: None,
         source: String::new(),
         modified_at: None,
+        declared_at: None,
     }
 }
 

@@ -202,6 +202,11 @@ impl AsIf {
             self.policy.sees.reports = true;
             self.assume("everybody claimed on the first day".to_owned());
         }
+        let begins = || self.outage.impacts.iter().map(|impact| impact.window.from).min();
+        if self.policy.sees.declaration && self.outage.declared_at.is_none() {
+            (self.outage.declared, self.outage.declared_at) = (true, begins());
+            self.assume("it was declared when it began".to_owned());
+        }
         if self.policy.sees.reports && !self.outage.declared {
             self.outage.declared = true;
             self.assume("everybody reported it on the first day".to_owned());

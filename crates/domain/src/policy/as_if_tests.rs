@@ -24,6 +24,7 @@ fn outage() -> Outage {
         cause: Cause::Fault,
         works_done_at: None,
         declared: true,
+        declared_at: None,
         impacts: vec![
             impact("mailbox", "2023-01-27T15:00:00Z"),
             impact("accessory", "2023-02-02T11:00:00Z"),

@@ -18,7 +18,7 @@ use super::view::View;
 use crate::facts::FeePeriod;
 use crate::money::{Currency, Money};
 use crate::remedy::{Payer, TraceLine};
-use crate::rounding::Exact;
+use crate::rounding::{Exact, OutOfRange};
 
 /// The most that is given.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -218,10 +218,28 @@ pub(crate) fn reduce(
                 let text = format!("{}{}", cap.text(most, given.currency), given.factor_text);
                 let line = line(&given.rule.id, &cap.source, text);
                 let added = cut(account, (sum, most), line, sheet)?;
-                if added != Exact::ZERO {
-                    written.push((month.unwrap_or_default(), cap.grade, added));
-                }
+                take(written, (cap.grade, month), added)
+                    .map_err(Refusal::out_of_range(&given.rule.id))?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Takes what a cap cut off from what was written, from the last line that it is about: caps that follow see what is left.
+fn take(
+    written: &mut Written,
+    (grade, month): (Option<Grade>, Option<Date>),
+    cut: Exact,
+) -> Result<(), OutOfRange> {
+    let mut left = Exact::ZERO.minus(cut)?;
+    for (of_month, of_grade, amount) in written.iter_mut().rev() {
+        let is_cut =
+            (grade.is_none() || grade == *of_grade) && month.is_none_or(|one| one == *of_month);
+        if is_cut && left != Exact::ZERO {
+            let part = if left.is_above(*amount)? { *amount } else { left };
+            *amount = amount.minus(part)?;
+            left = left.minus(part)?;
         }
     }
     Ok(())

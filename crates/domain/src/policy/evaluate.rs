@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::Policy;
 use super::amount::Given;
 use super::caps::{self, CapPer};
-use super::count::{Counted, LeftOut, Unit};
+use super::count::{Counted, LeftOut, Observed, Unit};
 use super::error::Refusal;
 use super::fields::{Concurrence, VersionSelector};
 use super::gates::{facts, first_closed};
@@ -39,8 +39,7 @@ fn decide(reading: &Reading<'_>, view: &View<'_>) -> Result<Reason, Refusal> {
         if rule.count.is_about_outage() && closed.is_some() {
             continue;
         }
-        let observed = view.timeline.units.get(place).map_or(&[][..], Vec::as_slice);
-        apply(reading, view, (rule, observed), &mut sheet)?;
+        apply(reading, view, (rule, &view.timeline.observed[place]), &mut sheet)?;
     }
     caps::reduce_all(policy, view, factor(policy, view).0, &mut sheet)?;
     sheet.settle();
@@ -72,7 +71,7 @@ fn explain_opening(policy: &Policy, view: &View<'_>, sheet: &mut Sheet) {
 fn apply(
     reading: &Reading<'_>,
     view: &View<'_>,
-    (rule, observed): (&Rule, &[Unit]),
+    (rule, observed): (&Rule, &Observed),
     sheet: &mut Sheet,
 ) -> Result<(), Refusal> {
     let policy = reading.policy;
@@ -109,6 +108,7 @@ fn apply(
             factor_text: &factor_text,
             rounding: policy.rounding,
             currency: policy.currency,
+            zone: &policy.zone,
             rate_day: rate_day(reading, view),
         };
         for (month, units) in by_month(rule, &units) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Policy;
 use super::context::Context;
+use super::count::Start;
 use super::error::Refusal;
 use super::evaluate::evaluate;
 use super::timeline::{Reading, Timeline};
@@ -75,7 +76,7 @@ impl<'a> Evaluator<'a> {
         if self.reading.outage.impacts.len() > IMPACT_LIMIT {
             return Err(Refusal::TooManyImpacts { limit: IMPACT_LIMIT });
         }
-        let number = self.timeline_of(subscription)?;
+        let number = self.timeline_of(subscription, context)?;
         let seen = see(self.reading.policy, context);
         let timeline = &self.memo.timelines[number as usize];
         let view = View::new(&self.reading, subscription, context, (number, timeline), &seen);
@@ -119,15 +120,20 @@ impl<'a> Evaluator<'a> {
         index
     }
 
-    fn timeline_of(&mut self, subscription: &Subscription) -> Result<u32, Refusal> {
-        if !self.write_group(subscription) {
-            let timeline = self.reading.timeline(subscription)?;
+    fn timeline_of(
+        &mut self,
+        subscription: &Subscription,
+        context: &Context<'_>,
+    ) -> Result<u32, Refusal> {
+        let starts = self.reading.starts(context);
+        if !self.write_group(subscription, &starts) {
+            let timeline = self.reading.timeline(subscription, &starts)?;
             return Ok(self.intern_timeline(timeline));
         }
         if let Some(number) = self.memo.groups.get(self.key.as_slice()) {
             return Ok(*number);
         }
-        let timeline = self.reading.timeline(subscription)?;
+        let timeline = self.reading.timeline(subscription, &starts)?;
         let number = self.intern_timeline(timeline);
         self.memo.groups.insert(self.key.as_slice().into(), number);
         Ok(number)
@@ -144,9 +150,9 @@ impl<'a> Evaluator<'a> {
         number
     }
 
-    /// Writes what the windows depend on into the key, restorations of one's own with it; false where plans change while
+    /// Writes what timelines depend on into the key, restorations and clocks of one's own with it; false where plans change while
     /// something may be down.
-    fn write_group(&mut self, subscription: &Subscription) -> bool {
+    fn write_group(&mut self, subscription: &Subscription, starts: &[Start]) -> bool {
         let Subscription { id, service, class, cohort, periods, .. } = subscription;
         let Some(started) = self.reading.started else { return false };
         self.key.clear();
@@ -176,6 +182,16 @@ impl<'a> Evaluator<'a> {
         if self.reading.policy.sees.start {
             self.key.extend(self.reading.started_on(subscription).to_be_bytes());
         }
+        for start in starts {
+            match start {
+                Start::WithTheOutage => self.key.push(0),
+                Start::Never => self.key.push(1),
+                Start::At(instant) => {
+                    self.key.push(2);
+                    self.key.extend(instant.as_nanosecond().to_be_bytes());
+                }
+            }
+        }
         if let Some(fee) = period.fee.filter(|_| self.reading.policy.sees.fee) {
             self.key.extend(fee.minor.to_be_bytes());
             self.key.extend(fee.currency.code().bytes());
@@ -183,6 +199,9 @@ impl<'a> Evaluator<'a> {
                 FeePeriod::Month => 1,
                 FeePeriod::Year => 2,
             });
+            if self.reading.policy.sees.fee_term {
+                self.key.extend(period.window.from.as_nanosecond().to_be_bytes());
+            }
         }
         true
     }

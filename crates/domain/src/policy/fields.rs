@@ -42,7 +42,7 @@ pub enum Deadline {
     CalendarMonths(u32),
     /// Days after the day on which the outage was known.
     Days(u32),
-    /// The ends of so many billing cycles, calendar months, after that in which the outage was known.
+    /// The ends of so many billing cycles after that in which the outage was known.
     BillingCycles(u32),
     /// Days after the end of the calendar quarter in which the outage was known.
     DaysAfterQuarterEnd(u32),
@@ -166,15 +166,16 @@ impl Rounding {
 }
 
 impl Deadline {
-    /// Gives the last local day of the period that begins on `known`.
+    /// Gives the last local day of the period that begins on `known`. Billing cycles begin on `cycle_day` of a month.
     #[must_use]
-    pub fn last_day(self, known: Date) -> Date {
+    pub fn last_day(self, known: Date, cycle_day: i8) -> Date {
         let last_day = match self {
             Deadline::CalendarMonths(months) => after(known, Span::new().try_months(months)),
             Deadline::Days(days) => after(known, Span::new().try_days(days)),
             Deadline::BillingCycles(cycles) => {
-                let month = after(known.first_of_month(), Span::new().try_months(cycles));
-                month.map(Date::last_of_month)
+                let around = |day: Date| UptimePeriod::BillingCycle.around(day, cycle_day);
+                let next = (0..cycles).try_fold(around(known), |cycle, _| Some(around(cycle?.1)));
+                next.flatten().and_then(|(_, next)| next.yesterday().ok())
             }
             Deadline::DaysAfterQuarterEnd(days) => {
                 let next = UptimePeriod::CalendarQuarter.around(known, 1).map(|(_, next)| next);

@@ -8,7 +8,7 @@ use super::amount::Amount;
 use super::caps::Cap;
 use super::condition::Condition;
 use super::conventions::Conventions;
-use super::count::{Clock, Count, Counted, UptimePeriod};
+use super::count::{Clock, Count, Counted};
 use super::error::PolicyError;
 use super::exclusions::Exclusions;
 use super::faults::Source;
@@ -241,14 +241,16 @@ fn check_rates(top: &Section<'_, '_>, valid_from: Option<jiff::civil::Date>, rul
     }
 }
 
-/// Notes a deadline in billing cycles that are other ones than a rule counts.
+/// Notes a deadline in billing cycles where the rules count several kinds of them.
 fn check_cycles(top: &Section<'_, '_>, trigger: Option<&Trigger>, rules: &[Rule]) {
     let deadline = trigger.and_then(|trigger| trigger.deadline);
-    let is_own = |rule: &&Rule| matches!(rule.count.what, Counted::Uptime(of) if of.period == UptimePeriod::BillingCycle);
-    if let (Some(Deadline::BillingCycles(_)), Some(rule)) = (deadline, rules.iter().find(is_own)) {
+    let Some(Deadline::BillingCycles(_)) = deadline else { return };
+    let mut cycles = rules.iter().filter_map(|rule| Some((rule, rule.count.billing_cycle()?)));
+    let Some((first, cycle)) = cycles.next() else { return };
+    if let Some((other, _)) = cycles.find(|(_, other)| *other != cycle) {
         let what = format!(
-            "the deadline counts calendar months as billing cycles, rule {:?} counts others",
-            rule.id
+            "the deadline counts billing cycles, and those of rules {:?} and {:?} begin on different days",
+            first.id, other.id
         );
         top.fault("trigger", what, "write the deadline in days or calendar_months");
     }
@@ -288,6 +290,9 @@ fn sees(policy: &Policy) -> Sees {
     let rates_by_report = policy.conventions.rate_version == VersionSelector::ReportDate
         && policy.rules.iter().any(|rule| rule.amount.first_day().is_some());
     Sees {
+        fee_term: any_amount(Amount::sees_fee_term),
+        declaration: interest_from(Clock::Declaration)
+            || counts(|count| count.clock == Clock::Declaration),
         fee: any_amount(Amount::sees_fee) || all_caps(policy).any(Cap::sees_fee),
         quota: any_amount(Amount::sees_quota),
         term: any_amount(Amount::sees_term),

@@ -6,7 +6,7 @@ use super::condition::Facts;
 use super::error::Refusal;
 use super::exclusions::{Notice, Planned};
 use super::fields::{
-    CLASSES, Cover, Deadline, ForceMajeure, SEGMENTS, TriggerMode, VersionSelector, name_of,
+    CLASSES, Cover, ForceMajeure, SEGMENTS, TriggerMode, VersionSelector, name_of,
 };
 use super::timeline::{Missed, Reading};
 use super::view::{Report, View};
@@ -163,18 +163,18 @@ fn untriggered(reading: &Reading<'_>, view: &View<'_>) -> Gate {
         TriggerMode::AfterReport => match view.report {
             Report::Declared | Report::NotAsked => None,
             Report::Nobody => Some(("nobody reported the outage".to_owned(), "NOT_REPORTED")),
-            Report::On(day) => too_late(trigger.deadline, view.known_on, day)
+            Report::On(day) => too_late(reading, view, day)
                 .map(|last| (format!("reported on {day}, after {last}"), "REPORTED_TOO_LATE")),
         },
         TriggerMode::OptIn => match view.seen.claims.first() {
             None => Some(("nobody opted in".to_owned(), "NOT_OPTED_IN")),
-            Some(claim) => too_late(trigger.deadline, view.known_on, claim.received).map(|last| {
+            Some(claim) => too_late(reading, view, claim.received).map(|last| {
                 (format!("opted in on {}, after {last}", claim.received), "OPTED_IN_TOO_LATE")
             }),
         },
         TriggerMode::OnClaim => match view.seen.claims.first() {
             None => Some(("nothing was claimed".to_owned(), "NOT_CLAIMED")),
-            Some(claim) => too_late(trigger.deadline, view.known_on, claim.received).map(|last| {
+            Some(claim) => too_late(reading, view, claim.received).map(|last| {
                 (format!("claimed on {}, after {last}", claim.received), "CLAIMED_TOO_LATE")
             }),
         },
@@ -183,8 +183,12 @@ fn untriggered(reading: &Reading<'_>, view: &View<'_>) -> Gate {
 }
 
 /// Gives the last day of the deadline where `day` is after it.
-fn too_late(deadline: Option<Deadline>, known_on: Option<Date>, day: Date) -> Option<Date> {
-    let last = deadline?.last_day(known_on?);
+fn too_late(reading: &Reading<'_>, view: &View<'_>, day: Date) -> Option<Date> {
+    let policy = reading.policy;
+    // Calendar months are billing cycles where the policy counts no others.
+    let counted = policy.rules.iter().find_map(|rule| rule.count.billing_cycle());
+    let cycle_day = counted.map_or(1, |own| own.unwrap_or(view.timeline.started_on));
+    let last = policy.trigger.deadline?.last_day(view.known_on?, cycle_day);
     (day > last).then_some(last)
 }
 

@@ -200,6 +200,7 @@ impl Interest {
             },
             Clock::Claim => view.seen.claims.first().map(|claim| claim.received),
             Clock::Known => view.known_on,
+            Clock::Declaration => view.declared_on,
         }
     }
 

@@ -54,6 +54,17 @@ impl Interruption {
         })
     }
 
+    /// Gives what of it lies within two instants; none where nothing does.
+    pub(crate) fn within(&self, from: Instant, to: Instant) -> Option<Interruption> {
+        let pieces = self.pieces.iter().map(|piece| Piece {
+            from: piece.from.max(from),
+            to: piece.to.min(to),
+            ..*piece
+        });
+        let pieces: Vec<Piece> = pieces.filter(|piece| piece.from < piece.to).collect();
+        (!pieces.is_empty()).then_some(Interruption { pieces })
+    }
+
     /// Cuts the interruption where anything changes; each stretch has the highest grade of what overlaps it.
     pub(crate) fn stretches(&self) -> Vec<Stretch> {
         let mut cuts: Vec<Instant> =

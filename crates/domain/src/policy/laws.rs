@@ -95,7 +95,7 @@ proptest! {
             id: "o".to_owned(),
             cause: Cause::Fault,
             works_done_at: None,
-            declared: false,
+            declared: false, declared_at: None,
             impacts: vec![impact(COMPONENTS[place], Severity::Total, from, length)],
         };
         for policy in policies() {
@@ -113,7 +113,7 @@ proptest! {
         let reports = [at(from)];
         let context = Context { reports: &reports, ..Context::default() };
         let one = |impacts| Outage {
-            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: false, impacts,
+            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: false, declared_at: None, impacts,
         };
         let whole = impact("first", Severity::Total, from, length);
         let second = impact("second", Severity::Total, from, length);
@@ -134,7 +134,7 @@ proptest! {
         let reports = [at(from)];
         let context = Context { reports: &reports, ..Context::default() };
         let outage = |length| Outage {
-            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: false,
+            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: false, declared_at: None,
             impacts: vec![impact("first", Severity::Total, from, length)],
         };
         for policy in policies() {
@@ -159,7 +159,7 @@ proptest! {
         let reports = [at(from)];
         let context = Context { reports: &reports, ..Context::default() };
         let outage = Outage {
-            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: false,
+            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: false, declared_at: None,
             impacts: vec![impact("first", Severity::Total, from, length)],
         };
         // Ofcom's rates of one day, so that the days that count do not slide onto dearer ones.
@@ -179,7 +179,7 @@ proptest! {
             id: "o".to_owned(),
             cause: Cause::Fault,
             works_done_at: None,
-            declared: true,
+            declared: true, declared_at: None,
             impacts: vec![impact(COMPONENTS[place], Severity::Total, 0, length)],
         };
         let (segment, factor) =
@@ -196,7 +196,7 @@ proptest! {
         of in subscription(), from in 0_i64..SPAN, length in 1_i64..20_000, own in 1_i64..20_000
     ) {
         let common = |impact: Impact| Outage {
-            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: true, impacts: vec![impact],
+            id: "o".to_owned(), cause: Cause::Fault, works_done_at: None, declared: true, declared_at: None, impacts: vec![impact],
         };
         let direct = common(impact("first", Severity::Total, from, own));
         let mut named = impact("first", Severity::Total, from, length);
@@ -224,6 +224,7 @@ fn two_interruptions_can_pay_more_than_their_union() {
             cause: Cause::Fault,
             works_done_at: None,
             declared: true,
+            declared_at: None,
             impacts,
         };
         total(&decide(arera, &outage, &paying(), &Context::default()))
@@ -243,6 +244,7 @@ fn counter_examples() {
         cause: Cause::Fault,
         works_done_at: None,
         declared: true,
+        declared_at: None,
         impacts,
     };
     let of = paying();

@@ -10,6 +10,8 @@ mod as_if_tests;
 mod calendar;
 mod caps;
 pub mod case;
+#[cfg(test)]
+mod clock_tests;
 mod condition;
 mod context;
 mod conventions;
@@ -65,7 +67,7 @@ pub use caps::{Cap, CapPer, Most};
 pub use condition::Condition;
 pub use context::{Activation, Claim, Context, Granted, Journey};
 pub use conventions::{Accessory, Block, Conventions, DayCount, Overrides, RestorationDay};
-pub use count::{Clock, Count, Counted, Grace, HourBlock, Unit, UptimeOf, UptimePeriod};
+pub use count::{Clock, Count, Counted, Grace, HourBlock, TimeUnit, Unit, UptimeOf, UptimePeriod};
 pub use error::{PolicyError, Refusal};
 pub use evaluator::{Evaluator, IMPACT_LIMIT, Memo, ReasonIndex};
 pub use exclusions::{Exclusions, Notice, Planned};

@@ -20,11 +20,15 @@ fn the_example_of_the_page_is_a_policy_and_its_cases_hold() {
 
 #[track_caller]
 fn cases_hold(page: &'static str) {
-    let policy = Policy::parse("example.toml", block(page, "toml")).unwrap();
-    let cases = parse_cases(block(page, "json")).unwrap();
+    hold(&Policy::parse("example.toml", block(page, "toml")).unwrap(), block(page, "json"));
+}
+
+#[track_caller]
+fn hold(policy: &Policy, cases: &str) {
+    let cases = parse_cases(cases).unwrap();
     let mut failures = Vec::new();
     for case in &cases {
-        let outcome = run(std::slice::from_ref(&policy), case);
+        let outcome = run(std::slice::from_ref(policy), case);
         assert!(case.expects(), "{}", case.name);
         failures
             .extend(outcome.difference.map(|difference| format!("{}: {difference}", case.name)));
@@ -35,18 +39,39 @@ fn cases_hold(page: &'static str) {
 /// Every rule of the page stands in the example, each alone, without a fault.
 #[test]
 fn the_rules_of_the_page_are_read() {
-    let (head, _) = block(PAGE, "toml").split_once("[[cap]]").unwrap();
-    let rules = PAGE.split("```toml\n[[rule]]").skip(1);
-    let mut count = 0;
-    for rule in rules {
-        let (rule, _) = rule.split_once("\n```").unwrap();
-        let text = format!("{head}[[rule]]{rule}");
-        let head_needs = text.replace("day_count =", "block = \"completed\"\nday_count =");
-        let policy = Policy::parse("rule.toml", &head_needs);
-        assert!(policy.is_ok(), "{rule}\n{policy:#?}");
-        count += 1;
+    assert!(rules(PAGE).len() >= 10);
+}
+
+/// The rules of the page of sections stand in the same example, each with its own cases.
+#[test]
+fn the_rules_of_the_page_of_sections_give_what_their_cases_expect() {
+    assert!(rules(SECTIONS).len() >= 4);
+    for (rule, policy, rest) in rules(SECTIONS) {
+        let (between, cases) = rest.split_once("```json\n").unwrap();
+        assert!(!between.contains("```toml"), "{rule} has no cases of its own");
+        hold(&policy, cases.split_once("\n```").unwrap().0);
     }
-    assert!(count >= 10, "{count}");
+}
+
+/// Gives each rule that stands alone on a page, the example with that rule, and the text behind it.
+fn rules(page: &'static str) -> Vec<(&'static str, Policy, &'static str)> {
+    let (head, _) = block(PAGE, "toml").split_once("[[cap]]").unwrap();
+    let head = head.replace("day_count =", "block = \"completed\"\nday_count =");
+    let rules = page.split("```toml\n[[rule]]").skip(1).map(|rule| {
+        let (rule, rest) = rule.split_once("\n```").unwrap();
+        let policy = Policy::parse("rule.toml", &format!("{head}[[rule]]{rule}"));
+        (
+            rule,
+            policy.unwrap_or_else(|faults| {
+                panic!(
+                    "{rule}
+{faults:#?}"
+                )
+            }),
+            rest,
+        )
+    });
+    rules.collect()
 }
 
 #[test]
@@ -81,6 +106,7 @@ fn the_page_names_every_word() {
         names(super::count::PERIODS),
         names(super::count::UPTIME_OF),
         names(super::amount::FORMULAS),
+        names(super::amount::BASES),
     ];
     for word in words.concat() {
         assert!(PAGE.contains(&format!("`{word}`")), "{word} is not on the page");

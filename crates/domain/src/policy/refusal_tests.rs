@@ -183,12 +183,6 @@ fn notices_cycles_interest_and_shares() {
         "cycle_day",
         "unknown key \"cycle_day\" in [count]; remove it; known keys are grades, most, of, period, unit",
     );
-    check(
-        "aws-s3",
-        (month, "period = \"billing_cycle\", cycle_day = 3"),
-        "[trigger]",
-        "the deadline counts calendar months as billing cycles, rule \"uptime\" counts others; write the deadline in days or calendar_months",
-    );
     let interest =
         "[interest]\nrates = \"france\"\nfrom = \"claim\"\nsource = \"t\"\n\n[exclusions]";
     check(
@@ -205,5 +199,80 @@ fn notices_cycles_interest_and_shares() {
         ("[exclusions]", shares),
         "[shares]",
         "rule \"long-interruption\" names who pays, and [shares] does as well; keep one of the two",
+    );
+}
+
+/// Clocks, graces and fees that do not go with what is counted, and a deadline in cycles of two kinds.
+#[test]
+fn clocks_graces_and_bases_that_do_not_fit_what_is_counted() {
+    let grace = "grace = { calendar_days = 2 }";
+    check(
+        "tkg-58",
+        (grace, "grace = { hours = 2, minutes = 3 }"),
+        "{ hours",
+        "the grace needs exactly one of calendar_days, working_days (up to 3660), hours and minutes (up to as long); write grace = { working_days = 2, calendar = \"england\" }",
+    );
+    let flat =
+        "count = { unit = \"outage\" }\namount = { formula = \"per_unit\", each = \"30.00\" }";
+    let with = |count: &str, amount: &str| {
+        let needs = "[conventions]\nblock = \"completed\"\naccessory = \"absorbed\"\nday_count = \"local_days\"\nrestoration_day = \"counts\"";
+        let text = shipped().iter().find(|one| one.id == "altroconsumo-30").unwrap().text;
+        let text = text.replace("[conventions]", needs);
+        let whole = &text[text.find("[conventions]").unwrap()..text.find(flat).unwrap()];
+        format!("{whole}count = {{ {count} }}\namount = {{ {amount} }}")
+    };
+    let text = shipped().iter().find(|one| one.id == "altroconsumo-30").unwrap().text;
+    let from = text[text.find("[conventions]").unwrap()..].to_owned();
+    let check = |count: &str, amount: &str, place: &str, expected: &str| {
+        check("altroconsumo-30", (&from, &with(count, amount)), place, expected);
+    };
+    let each = "formula = \"per_unit\", each = \"0.10\"";
+    check(
+        "unit = \"minute\", grace = { calendar_days = 2 }",
+        each,
+        "{ calendar_days",
+        "a grace of whole days leaves out no minutes; write grace = { hours = 48 }",
+    );
+    check(
+        "unit = \"outage\", clock = \"declaration\"",
+        each,
+        "clock",
+        "unknown key \"clock\" in [count]; remove it; known keys are grades, unit",
+    );
+    check(
+        "unit = \"minute\"",
+        "formula = \"fee_share\", base = \"days_in_term\"",
+        "\"days_in_term\"",
+        "a fee that is spread over days has no share for a minute; write base = \"seconds\"",
+    );
+    check(
+        "unit = \"local_day\"",
+        "formula = \"fee_share\", base = \"seconds\"",
+        "\"seconds\"",
+        "a local_day is no count of seconds; write base = \"days_in_term\", or count = { unit = \"second\" }",
+    );
+    check(
+        "unit = \"minute\"",
+        "formula = \"by_index\", bands = [{ from = 1, each = \"1.00\" }]",
+        "\"by_index\"",
+        "\"by_index\" cannot be given for a count of \"minute\"; choose a formula for \"minute\"",
+    );
+}
+
+#[test]
+fn a_deadline_in_billing_cycles_of_two_kinds() {
+    let text = shipped().iter().find(|one| one.id == "aws-s3").unwrap().text;
+    let rule = &text[text.find("[[rule]]").unwrap()..];
+    let cycles = |id: &str, day: u8| {
+        let cycle = format!("period = \"billing_cycle\", cycle_day = {day}");
+        let rule = rule.replace("period = \"calendar_month\"", &cycle);
+        rule.replace("id = \"uptime\"", &format!("id = {id:?}"))
+    };
+    let both = format!("{}{}", cycles("uptime", 3), cycles("other", 4));
+    check(
+        "aws-s3",
+        (rule, &both),
+        "[trigger]",
+        "the deadline counts billing cycles, and those of rules \"uptime\" and \"other\" begin on different days; write the deadline in days or calendar_months",
     );
 }

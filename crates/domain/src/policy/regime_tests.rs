@@ -155,7 +155,7 @@ pub(super) fn small(currency: &str, rule: &str) -> Policy {
     let head = head.replace("currency = \"EUR\"", &format!("currency = {currency:?}"));
     let head = head.replace(
         "relapse_merge_minutes",
-        "day_count = \"local_days\"\nrestoration_day = \"counts\"\naccessory = \"absorbed\"\nrelapse_merge_minutes",
+        "block = \"completed\"\nday_count = \"local_days\"\nrestoration_day = \"counts\"\naccessory = \"absorbed\"\nrelapse_merge_minutes",
     );
     let head = head.replace("damages = \"cumulative\"", "damages = \"set_off\"");
     Policy::parse("small.toml", &format!("{head}[[rule]]\nid = \"r\"\nsource = \"test\"\n{rule}"))
@@ -232,6 +232,33 @@ fn deadlines_end_with_their_last_day() {
     }
 }
 
+/// A deadline in billing cycles counts those that the policy counts, from a day of the month or the subscription's start.
+#[test]
+fn a_deadline_counts_the_policy_s_own_billing_cycles() {
+    let month = "period = \"calendar_month\"";
+    // Down on 30 January: in the cycle from 15 January, and in that from 31 December.
+    let last_days = [
+        ("period = \"billing_cycle\", cycle_day = 15", "2023-04-14"),
+        ("period = \"billing_cycle\", cycle_from = \"subscription_start\"", "2023-03-30"),
+        (month, "2023-03-31"),
+    ];
+    for (period, last) in last_days {
+        let text_of = text("aws-s3").replace(month, period);
+        let policy = Policy::parse("p.toml", &text_of).unwrap();
+        let last: jiff::civil::Date = last.parse().unwrap();
+        for (day, paid) in [(last, true), (last.tomorrow().unwrap(), false)] {
+            let case = format!(
+                r#"{{"name": "c", "claims": [{{"received": "{day}T12:00:00Z"}}],
+                "subscription": {{"service": "s", "periods": [{{"plan": "p", "fee": "50.00", "fee_period": "month", "from": "2022-10-31"}}]}},
+                "outage": {{"impacts": [{{"component": "s3", "severity": "total", "from": "2023-01-30T00:00:00Z", "to": "2023-01-30T23:00:00Z"}}]}}}}"#
+            );
+            let case = parse_cases(&case).unwrap().remove(0);
+            let reason = run(std::slice::from_ref(&policy), &case).decision.unwrap();
+            assert_eq!(!reason.remedies.is_empty(), paid, "{period} {day}");
+        }
+    }
+}
+
 /// Caps hold in their order: for a unit, a month, a rule, the policy.
 #[test]
 fn caps_of_every_level_hold() {
@@ -257,6 +284,12 @@ fn caps_of_every_level_hold() {
     check(&small("EUR", &rule(month)), &case("18.00"));
     check(&small("EUR", &rule(&format!("{unit}, {month}"))), &case("16.00"));
     check(&small("EUR", &rule(fees)), &case("15.00"));
+    let grade = r#"{ grade = "total", amount = "2.00", source = "t" }"#;
+    let graded = |caps: &str| {
+        let each = "free = \"4.00\", accessory = \"4.00\", degraded = \"4.00\", total = \"4.00\"";
+        small("EUR", &rule(caps).replace("each = \"4.00\"", each))
+    };
+    check(&graded(&format!("{month}, {grade}")), &case("2.00"));
     check(&small("EUR", &format!("{}{policy}", rule(&format!("{month}, {fees}")))), &case("14.00"));
 }
 

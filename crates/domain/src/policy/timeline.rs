@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::Policy;
-use super::count::Unit;
+use super::amount::fee_term;
+use super::context::Context;
+use super::count::{Clock, Observed, Start};
 use super::error::Refusal;
 use super::fields::{ForceMajeure, Grade};
 use super::interruption::{Interruption, Piece, unite};
@@ -19,12 +21,17 @@ use crate::time::Instant;
 /// The longest window, ten years: longer ones are slips of the pen, and every day of them would be counted.
 const LIMIT_DAYS: i64 = 3_660;
 
+/// The first day of a calendar month and of a calendar year.
+const FIRST_DAY: Date = Date::constant(2000, 1, 1);
+
 /// A plan in force during the outage, as far as the policy sees it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct PlanSeen {
     pub plan: String,
     /// None where the policy does not look at fees.
     pub fee: Option<(Money, FeePeriod)>,
+    /// A day on which a period of the fee begins; none where the policy does not look at those.
+    pub fee_begins: Option<Date>,
 }
 
 /// Why nothing of an outage is left for a subscription.
@@ -49,8 +56,8 @@ pub(crate) struct Timeline {
     pub missed: Option<Missed>,
     /// The plans in force while something was down, by time; else the one at the start.
     pub plans: Vec<PlanSeen>,
-    /// The counted units of each rule.
-    pub units: Vec<Vec<Unit>>,
+    /// What each rule counts of the windows.
+    pub observed: Vec<Observed>,
     /// The components that failed, by grade.
     pub components: BTreeMap<Grade, BTreeSet<String>>,
     /// The days on which interruptions began that were too short to count.
@@ -93,8 +100,12 @@ impl<'a> Reading<'a> {
         Reading { policy, outage: self.outage, classes, components, started: self.started }
     }
 
-    /// Makes the timeline of one subscription.
-    pub(crate) fn timeline(&self, subscription: &Subscription) -> Result<Timeline, Refusal> {
+    /// Makes the timeline of one subscription, for whom the rules' clocks start as `starts` says.
+    pub(crate) fn timeline(
+        &self,
+        subscription: &Subscription,
+        starts: &[Start],
+    ) -> Result<Timeline, Refusal> {
         let mut missed = Missed::NotAffected;
         let mut pieces = Vec::new();
         for (impact, class) in self.outage.impacts.iter().zip(&self.classes) {
@@ -108,7 +119,7 @@ impl<'a> Reading<'a> {
             let reached = self.cut(impact, *class, subscription, &mut pieces)?;
             missed = missed.max(reached);
         }
-        Ok(self.counted(subscription, pieces, missed))
+        Ok(self.counted((subscription, starts), pieces, missed))
     }
 
     /// Cuts an impact by the subscription's plans and the policy's exclusions, and says how far it came.
@@ -182,7 +193,12 @@ impl<'a> Reading<'a> {
     }
 
     /// Unites the pieces, drops what is too short and counts for each rule.
-    fn counted(&self, subscription: &Subscription, pieces: Vec<Piece>, missed: Missed) -> Timeline {
+    fn counted(
+        &self,
+        (subscription, starts): (&Subscription, &[Start]),
+        pieces: Vec<Piece>,
+        missed: Missed,
+    ) -> Timeline {
         let policy = self.policy;
         let conventions = &policy.conventions;
         let came_through = !pieces.is_empty();
@@ -202,8 +218,9 @@ impl<'a> Reading<'a> {
         }
         let plans = self.renumber(subscription, &mut kept);
         let started_on = self.started_on(subscription);
-        let observe = |rule: &super::rule::Rule| {
-            rule.count.observe(&kept, &policy.zone, conventions, started_on)
+        let observe = |(place, rule): (usize, &super::rule::Rule)| {
+            let start = starts.get(place).copied().unwrap_or(Start::WithTheOutage);
+            rule.count.observe(&kept, policy, started_on, start)
         };
         let missed = match (kept.is_empty(), came_through) {
             (false, _) => None,
@@ -213,11 +230,29 @@ impl<'a> Reading<'a> {
         Timeline {
             missed,
             plans,
-            units: policy.rules.iter().map(observe).collect(),
+            observed: policy.rules.iter().enumerate().map(observe).collect(),
             components: self.names(&kept),
             too_short,
             started_on,
         }
+    }
+
+    /// Says when each rule's clock starts, as far as an instant is looked at; nothing where none is.
+    pub(crate) fn starts(&self, context: &Context<'_>) -> Vec<Start> {
+        if !self.policy.rules.iter().any(|rule| rule.count.sees_instant()) {
+            return Vec::new();
+        }
+        let at = |instant: Option<Instant>| instant.map_or(Start::Never, Start::At);
+        let start = |rule: &super::rule::Rule| match rule.count.clock {
+            _ if !rule.count.sees_instant() => Start::WithTheOutage,
+            Clock::OutageStart => Start::WithTheOutage,
+            Clock::Report if self.outage.declared => Start::WithTheOutage,
+            Clock::Report => at(context.reports.iter().min().copied()),
+            Clock::Claim => at(context.claims.iter().map(|claim| claim.received).min()),
+            Clock::Known => at(context.known_at.or(self.started)),
+            Clock::Declaration => at(self.outage.declared_at),
+        };
+        self.policy.rules.iter().map(start).collect()
     }
 
     /// Gives the day of the month on which the subscription began, as far as the policy sees it.
@@ -259,7 +294,13 @@ impl<'a> Reading<'a> {
 
     fn see(&self, period: &Period) -> PlanSeen {
         let fee = period.fee.filter(|_| self.policy.sees.fee).map(|fee| (fee, period.fee_period));
-        PlanSeen { plan: period.plan.clone(), fee }
+        let fee_begins = fee.filter(|_| self.policy.sees.fee_term).map(|(_, fee_period)| {
+            // The fee of who was there all the time is that of calendar months and years.
+            let known = Some(period.window.from).filter(|from| *from > Instant::MIN);
+            let day = known.map(|from| self.policy.zone.to_datetime(from).date());
+            fee_term::begins(day.unwrap_or(FIRST_DAY), fee_period)
+        });
+        PlanSeen { plan: period.plan.clone(), fee, fee_begins }
     }
 
     fn names(&self, kept: &[Interruption]) -> BTreeMap<Grade, BTreeSet<String>> {

@@ -42,6 +42,10 @@ pub(crate) struct Sees {
     pub paid_on: bool,
     /// The day of the month on which the subscription began.
     pub start: bool,
+    /// When the periods of a fee begin.
+    pub fee_term: bool,
+    /// When the outage was declared.
+    pub declaration: bool,
 }
 
 /// What a policy sees of a case's surroundings, in local days.
@@ -85,6 +89,8 @@ pub(crate) struct View<'a> {
     pub report: Report,
     /// The local day on which the outage was known, where a deadline runs from it.
     pub known_on: Option<Date>,
+    /// The local day on which the outage was declared, where the policy asks.
+    pub declared_on: Option<Date>,
     /// Whether the subscription began while the outage was known, where the policy asks.
     pub joined_knowing: bool,
     /// Whether planned work was announced in time, where the policy asks.
@@ -121,6 +127,7 @@ impl<'a> View<'a> {
             term_end: subscription.term_end.filter(|_| policy.sees.term),
             report: report(reading, context),
             known_on: known_at.filter(|_| policy.sees.known_day).map(day),
+            declared_on: reading.outage.declared_at.filter(|_| policy.sees.declaration).map(day),
             joined_knowing: joined_knowing(policy, subscription, known_at),
             announced: announced(reading, context),
             unpaid: unpaid(reading, context),
@@ -149,6 +156,7 @@ impl<'a> View<'a> {
             term_end,
             report,
             known_on,
+            declared_on,
             joined_knowing,
             announced,
             unpaid,
@@ -179,6 +187,7 @@ impl<'a> View<'a> {
             }
         }
         write_option(key, known_on.map(date_bytes));
+        write_option(key, declared_on.map(date_bytes));
         write_option(key, paid_on.map(date_bytes));
         seen.write_key(key);
         for list in [granted, carried] {

@@ -182,6 +182,7 @@ impl DerivedOutage {
             return None;
         }
         Some(Declaration {
+            declared_at: None,
             provider: self.provider.clone(),
             title: self.title.clone(),
             time_zone: "UTC".to_owned(),

@@ -27,6 +27,7 @@ pub fn outage() -> Outage {
         cause: Cause::Fault,
         works_done_at: None,
         declared: true,
+        declared_at: None,
         impacts: vec![impact],
     }
 }

@@ -191,6 +191,7 @@ pub fn declaration() -> outage::Declaration {
         announced_at: None,
         source: String::new(),
         modified_at: None,
+        declared_at: None,
     }
 }
 

@@ -134,6 +134,7 @@ impl World {
             announced_at: None,
             source: String::new(),
             modified_at: None,
+            declared_at: None,
         };
         self.outage(&Outage::OutageDeclared(Box::new(declaration)));
     }

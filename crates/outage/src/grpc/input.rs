@@ -32,6 +32,7 @@ pub fn declare(request: &api::DeclareOutageRequest) -> Result<Command, Status> {
         return Err(invalid("declared", "is missing: write it, or the observed window"));
     }
     let cause = cause("cause", request.cause)?;
+    let declared_at = optional_point("declared_at", request.declared_at.as_ref(), &zone)?;
     Ok(Command::Declare(Box::new(Declaration {
         provider: edge::id("provider", &request.provider)?.to_owned(),
         title: edge::text("title", &request.title, 1..=500)?.to_owned(),
@@ -44,6 +45,7 @@ pub fn declare(request: &api::DeclareOutageRequest) -> Result<Command, Status> {
         announced_at: announced_at("", request.announced_at.as_ref(), (cause, &zone))?,
         source: String::new(),
         modified_at: None,
+        declared_at: Some(declared_at.unwrap_or_else(Instant::now)),
     })))
 }
 

@@ -130,6 +130,8 @@ fn outage(row: &PgRow) -> Result<Known, sqlx::Error> {
         announced_at,
         source: String::new(),
         modified_at: None,
+        // Decisions read it from the event; nothing that is shown of the table needs it.
+        declared_at: None,
     };
     Ok(Known {
         id: row.try_get("outage")?,

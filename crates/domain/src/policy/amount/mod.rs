@@ -5,6 +5,7 @@
 mod by_index;
 mod dated;
 mod fee_share;
+pub(crate) mod fee_term;
 mod journey;
 mod per_unit;
 mod quota;
@@ -15,8 +16,11 @@ mod uptime_credit;
 mod uptime_term;
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 pub use by_index::ByIndex;
+#[cfg(test)]
+pub(crate) use fee_share::BASES;
 pub use fee_share::FeeShare;
 pub use journey::ByDistance;
 pub use per_unit::PerUnit;
@@ -95,6 +99,7 @@ pub(crate) struct Given<'a> {
     pub factor_text: &'a str,
     pub rounding: Rounding,
     pub currency: Currency,
+    pub zone: &'a TimeZone,
     /// The day that chooses among dated rates; none where each unit's own does.
     pub rate_day: Option<Date>,
 }
@@ -134,14 +139,14 @@ impl Amount {
         let name = section.choice("formula", FORMULAS)?;
         let first = match count.grace {
             Grace::CalendarDays(days) => days + 1,
-            Grace::None | Grace::WorkingDays(..) => 1,
+            Grace::None | Grace::WorkingDays(..) | Grace::Hours(_) | Grace::Minutes(_) => 1,
         };
         let amount = match name {
             FormulaName::PerUnit => {
                 PerUnit::read(&section, currency, count.has_grades()).map(Amount::PerUnit)
             }
             FormulaName::ByIndex => ByIndex::read(&section, currency, first).map(Amount::ByIndex),
-            FormulaName::FeeShare => FeeShare::read(&section).map(Amount::FeeShare),
+            FormulaName::FeeShare => FeeShare::read(&section, count.what).map(Amount::FeeShare),
             FormulaName::Quota => Quota::read(&section).map(Amount::Quota),
             FormulaName::Term => Term::read(&section).map(Amount::Term),
             FormulaName::UptimeCredit => {
@@ -188,6 +193,11 @@ impl Amount {
             | Amount::ByDistance(_)
             | Amount::Recognised => false,
         }
+    }
+
+    /// Says whether the formula looks at when the periods of a fee begin.
+    pub(crate) fn sees_fee_term(&self) -> bool {
+        matches!(self, Amount::FeeShare(formula) if formula.sees_term())
     }
 
     /// Says whether the formula looks at the subscription's storage.
@@ -252,9 +262,17 @@ impl FormulaName {
             FormulaName::Recognised => what == Counted::RecognisedClaim,
             FormulaName::Quota | FormulaName::Term => what == Counted::Outage,
             FormulaName::FeeShare => {
-                matches!(what, Counted::LocalDay | Counted::WorkingDay(_) | Counted::Midnight)
+                matches!(
+                    what,
+                    Counted::LocalDay
+                        | Counted::WorkingDay(_)
+                        | Counted::Midnight
+                        | Counted::RealTime(_)
+                )
             }
-            FormulaName::PerUnit | FormulaName::ByIndex => !uptime,
+            FormulaName::PerUnit => !uptime,
+            // No minute has a place in a row that anybody could look up.
+            FormulaName::ByIndex => !uptime && !matches!(what, Counted::RealTime(_)),
         }
     }
 }
@@ -281,6 +299,12 @@ impl Given<'_> {
             self.same_currency("the fee", fee)?;
         }
         Ok(fee)
+    }
+
+    /// Gives a day on which a period of the fee of a unit's plan begins.
+    pub(crate) fn fee_begins(&self, unit: &Unit) -> Option<Date> {
+        let seen = self.view.timeline.plans.get(usize::from(unit.plan))?;
+        seen.fee_begins
     }
 
     /// Refuses an amount in another currency.

@@ -60,7 +60,7 @@ fn line(given: &Given<'_>, grade: Grade, step: &Step, units: &[&Unit]) -> Result
     let out_of_range = Refusal::out_of_range(&given.rule.id);
     let rate = given.multiplied(step.rates[grade as usize])?;
     let rate = given.unit_amount(rate)?;
-    let count = i64::try_from(units.len()).unwrap_or(i64::MAX);
+    let count: i64 = units.iter().map(|unit| i64::from(unit.times)).sum();
     let exact = rate.times(Exact::whole(count)).map_err(&out_of_range)?;
     let days = day_ranges(units.iter().map(|unit| unit.day));
     let graded = crate::policy::count::has_grades(given.rule.count.what);

@@ -19,11 +19,11 @@ pub(crate) fn check(formula: &str, unit: &str, runs: &[(&str, usize)], expected:
     let text = format!("count = {{ unit = {unit:?} }}\namount = {formula}");
     let rule = rule(&text);
     let units = units(runs);
-    let plans = vec![PlanSeen { plan: "plan".to_owned(), fee: None }];
+    let plans = vec![PlanSeen { plan: "plan".to_owned(), fee: None, fee_begins: None }];
     let timeline = Timeline {
         missed: None,
         plans,
-        units: vec![units.clone()],
+        observed: Vec::new(),
         components: BTreeMap::new(),
         too_short: BTreeSet::new(),
         started_on: 1,
@@ -41,6 +41,7 @@ pub(crate) fn check(formula: &str, unit: &str, runs: &[(&str, usize)], expected:
         factor_text: "",
         rounding,
         currency: Currency::EUR,
+        zone: &TimeZone::UTC,
         rate_day: None,
     };
     let drafts = rule.amount.drafts(&given).unwrap();
@@ -117,6 +118,7 @@ fn view<'a>(timeline: &'a Timeline, seen: &'a Seen) -> View<'a> {
         term_end: None,
         report: Report::NotAsked,
         known_on: None,
+        declared_on: None,
         joined_knowing: false,
         announced: false,
         unpaid: false,

@@ -80,6 +80,7 @@ pub(super) struct OutageInput {
     pub works_done_at: Option<String>,
     #[serde(default)]
     pub declared: bool,
+    pub declared_at: Option<String>,
     #[serde(default)]
     pub impacts: Vec<ImpactInput>,
 }

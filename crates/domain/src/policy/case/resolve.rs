@@ -242,12 +242,14 @@ impl Place<'_> {
     fn outage(&self, input: &OutageInput) -> Result<Outage, Refused> {
         let cause = input.cause.as_deref().map(|text| word("outage.cause", text, CAUSES));
         let impacts = input.impacts.iter().map(|impact| self.impact(impact));
+        let declared_at = self.optional_time("outage.declared_at", input.declared_at.as_deref())?;
         Ok(Outage {
             id: input.id.clone(),
             cause: cause.transpose()?.unwrap_or(Cause::Fault),
             works_done_at: self
                 .optional_time("outage.works_done_at", input.works_done_at.as_deref())?,
-            declared: input.declared,
+            declared: input.declared || declared_at.is_some(),
+            declared_at,
             impacts: impacts.collect::<Result<_, _>>()?,
         })
     }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::super::conventions::{Accessory, Block, Conventions, DayCount};
 use super::super::fields::Grade;
-use super::super::interruption::{Interruption, Stretch, unite};
+use super::super::interruption::{Interruption, Piece, Stretch, unite};
 use super::Unit;
 
 /// Counts 24 hours as a day.
@@ -20,18 +20,26 @@ pub(crate) fn count_days(
         DayCount::Started24h => Block::Started,
         DayCount::Completed24h | DayCount::LocalDays => Block::Completed,
     };
+    let day = SignedDuration::from_hours(24);
+    let united = lines(interruptions, conventions).into_iter();
+    united.flat_map(|interruption| count(&interruption.stretches(), day, block, zone)).collect()
+}
+
+/// Unites what is counted together again: everything, or accessory components beside the others where both give something.
+pub(super) fn lines(
+    interruptions: &[Interruption],
+    conventions: &Conventions,
+) -> Vec<Interruption> {
     let pieces =
         || interruptions.iter().flat_map(|interruption| interruption.pieces.iter().copied());
-    let lines = match conventions.accessory {
+    let lines: Vec<Vec<Piece>> = match conventions.accessory {
         Accessory::Absorbed => vec![pieces().collect()],
         Accessory::Cumulative => vec![
             pieces().filter(|piece| piece.grade != Grade::Accessory).collect(),
             pieces().filter(|piece| piece.grade == Grade::Accessory).collect(),
         ],
     };
-    let united = lines.into_iter().flat_map(|line| unite(line, conventions.relapse_merge));
-    let day = SignedDuration::from_hours(24);
-    united.flat_map(|interruption| count(&interruption.stretches(), day, block, zone)).collect()
+    lines.into_iter().flat_map(|line| unite(line, conventions.relapse_merge)).collect()
 }
 
 /// Cuts the counted time into blocks of `length`. A block has the highest grade within it.

@@ -4,14 +4,14 @@
 //! is a whole one, and the readings of the conventions, are ours.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::super::conventions::{Accessory, Conventions, RestorationDay};
 use super::super::fields::Grade;
-use super::super::interruption::Interruption;
+use super::super::interruption::{Interruption, Piece};
 use super::Unit;
 
 /// Counts each touched local day once, or once for accessory components beside the others where they are cumulative.
@@ -26,17 +26,10 @@ pub(crate) fn count(
         for piece in &interruption.pieces {
             let beside =
                 piece.grade == Grade::Accessory && conventions.accessory == Accessory::Cumulative;
-            let last_instant = piece.to.saturating_sub(jiff::SignedDuration::from_nanos(1));
-            let last = zone.to_datetime(last_instant.unwrap_or(piece.from)).date();
-            let mut day = zone.to_datetime(piece.from).date();
-            while day <= last {
-                if restored_on != Some(day) {
-                    let hit = (piece.grade, Reverse(piece.plan));
-                    let highest = days.entry((beside, day)).or_insert(hit);
-                    *highest = (*highest).max(hit);
-                }
-                let Ok(next) = day.tomorrow() else { break };
-                day = next;
+            for day in days_of(piece, zone).filter(|day| restored_on != Some(*day)) {
+                let hit = (piece.grade, Reverse(piece.plan));
+                let highest = days.entry((beside, day)).or_insert(hit);
+                *highest = (*highest).max(hit);
             }
         }
     }
@@ -46,6 +39,24 @@ pub(crate) fn count(
         .collect();
     units.sort_unstable();
     units
+}
+
+/// Gives each touched local day, in order.
+pub(super) fn touched(interruptions: &[Interruption], zone: &TimeZone) -> Vec<Date> {
+    let mut days = BTreeSet::new();
+    for piece in interruptions.iter().flat_map(|interruption| &interruption.pieces) {
+        days.extend(days_of(piece, zone));
+    }
+    days.into_iter().collect()
+}
+
+/// Gives the local days that a piece touches.
+fn days_of(piece: &Piece, zone: &TimeZone) -> impl Iterator<Item = Date> {
+    let last_instant = piece.to.saturating_sub(jiff::SignedDuration::from_nanos(1));
+    let last = zone.to_datetime(last_instant.unwrap_or(piece.from)).date();
+    let first = zone.to_datetime(piece.from).date();
+    std::iter::successors(Some(first), |day| day.tomorrow().ok())
+        .take_while(move |day| *day <= last)
 }
 
 /// Gives the local day of the restoration where it does not count.

@@ -10,6 +10,7 @@ mod local_days;
 mod midnights;
 mod passengers;
 mod read;
+mod real_time;
 mod recognised;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,16 +19,18 @@ mod uptime;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-pub(crate) use clock::CLOCKS;
+pub(crate) use clock::{CLOCKS, Start};
 pub use clock::{Clock, Grace};
 pub use hour_blocks::HourBlock;
 #[cfg(test)]
 pub(crate) use read::UNITS;
 pub(crate) use read::{has_grades, unit_word};
+pub use real_time::TimeUnit;
 #[cfg(test)]
 pub(crate) use uptime::{PERIODS, UPTIME_OF};
 pub use uptime::{UptimeOf, UptimePeriod};
 
+use super::Policy;
 use super::calendar::Calendar;
 use super::conventions::{Conventions, DayCount};
 use super::error::Refusal;
@@ -46,6 +49,8 @@ pub struct Unit {
     pub plan: u16,
     /// Its place in its row, from 1: the how manieth day since the clock started, the block of its interruption.
     pub index: u32,
+    /// How many of it: of minutes and seconds those of a local day at one grade; else 1.
+    pub times: u32,
     /// Of a period: the whole seconds for which the service was down in it; else 0.
     pub down_seconds: u32,
     /// Of a period: its length in seconds; else 0.
@@ -63,6 +68,8 @@ pub enum Counted {
     Midnight,
     /// Local days that are working days of a calendar.
     WorkingDay(&'static Calendar),
+    /// Minutes or seconds of real time in which the service was down.
+    RealTime(TimeUnit),
     /// Blocks of hours of real time, per interruption.
     HourBlock(HourBlock),
     /// Periods in which the service was down, with their uptime.
@@ -97,6 +104,18 @@ pub struct Count {
     pub most: Option<u32>,
 }
 
+/// What was counted of the windows, before anything else about the case is looked at.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Observed {
+    pub units: Vec<Unit>,
+    /// The days that were hit before the clock started, where the count is cut at an instant.
+    pub before: Vec<Date>,
+    /// The days that were hit within a grace of real time alone.
+    pub early: Vec<Date>,
+    /// The local day on which a grace of real time ends, where the clock is not that of the outage.
+    pub day_zero: Option<Date>,
+}
+
 /// What was counted, and what of it was left out and why.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Selected {
@@ -114,7 +133,7 @@ pub(crate) struct LeftOut {
 impl Unit {
     /// Makes the unit of a day.
     pub(crate) fn of_day(day: Date, grade: Grade, plan: u16) -> Unit {
-        Unit { day, grade, plan, index: 1, down_seconds: 0, of_seconds: 0 }
+        Unit { day, grade, plan, index: 1, times: 1, down_seconds: 0, of_seconds: 0 }
     }
 }
 
@@ -127,6 +146,16 @@ impl Count {
             }
             Counted::HourBlock(_) => {
                 &["block", "relapse_merge_minutes", "minimum_minutes", "signed_knowing"]
+            }
+            Counted::RealTime(TimeUnit::Minute) => &[
+                "block",
+                "accessory",
+                "relapse_merge_minutes",
+                "minimum_minutes",
+                "signed_knowing",
+            ],
+            Counted::RealTime(TimeUnit::Second) => {
+                &["accessory", "relapse_merge_minutes", "minimum_minutes", "signed_knowing"]
             }
             Counted::LocalDay => &[
                 "day_count",
@@ -158,6 +187,7 @@ impl Count {
             | Counted::LocalDay
             | Counted::Midnight
             | Counted::WorkingDay(_)
+            | Counted::RealTime(_)
             | Counted::HourBlock(_)
             | Counted::Uptime(_) => true,
             Counted::Appointment
@@ -173,16 +203,26 @@ impl Count {
         has_grades(self.what) && self.grades == [true; 4]
     }
 
-    /// Counts what depends on the windows alone. `started_on` is the day of the month on which the subscription began.
+    /// Counts what depends on the windows and on when the clock starts. `started_on` is the day of the month on which the
+    /// subscription began.
     pub(crate) fn observe(
         &self,
         interruptions: &[Interruption],
-        zone: &TimeZone,
-        conventions: &Conventions,
+        policy: &Policy,
         started_on: i8,
-    ) -> Vec<Unit> {
+        start: Start,
+    ) -> Observed {
         let kept = self.of_grades(interruptions);
         let interruptions = kept.as_deref().unwrap_or(interruptions);
+        let units = |of: &[Interruption]| self.units(of, policy, started_on);
+        if self.is_cut() || self.grace.time().is_some() {
+            return clock::observe(self, interruptions, (&policy.zone, start), units);
+        }
+        Observed { units: units(interruptions), ..Observed::default() }
+    }
+
+    fn units(&self, interruptions: &[Interruption], policy: &Policy, started_on: i8) -> Vec<Unit> {
+        let Policy { zone, conventions, .. } = policy;
         let local_days = || local_days::count(interruptions, zone, conventions);
         match self.what {
             Counted::Outage => once(interruptions, zone),
@@ -194,6 +234,7 @@ impl Count {
             },
             Counted::Midnight => midnights::count(interruptions, zone),
             Counted::WorkingDay(_) => local_days(),
+            Counted::RealTime(unit) => real_time::count(unit, interruptions, zone, conventions),
             Counted::HourBlock(block) => {
                 hour_blocks::count(block, conventions.block, interruptions, zone)
             }
@@ -203,6 +244,36 @@ impl Count {
             | Counted::Passenger
             | Counted::RecognisedClaim
             | Counted::LateAnswerDay { .. } => Vec::new(),
+        }
+    }
+
+    /// Says whether the count begins at an instant, not with a day.
+    fn is_cut(&self) -> bool {
+        matches!(self.what, Counted::RealTime(_))
+    }
+
+    /// Says whether the instant is looked at at which a clock of the case's own starts.
+    pub(crate) fn sees_instant(&self) -> bool {
+        self.clock != Clock::OutageStart && (self.is_cut() || self.grace.time().is_some())
+    }
+
+    /// Gives where the billing cycles that are counted begin: on a day of the month, or none for that of the
+    /// subscription's start; nothing where no billing cycles are counted.
+    pub(crate) fn billing_cycle(&self) -> Option<Option<i8>> {
+        match self.what {
+            Counted::Uptime(of) if of.period == UptimePeriod::BillingCycle => Some(of.cycle_day),
+            Counted::Uptime(_)
+            | Counted::Outage
+            | Counted::LocalDay
+            | Counted::Midnight
+            | Counted::WorkingDay(_)
+            | Counted::RealTime(_)
+            | Counted::HourBlock(_)
+            | Counted::Appointment
+            | Counted::LateStartDay
+            | Counted::Passenger
+            | Counted::RecognisedClaim
+            | Counted::LateAnswerDay { .. } => None,
         }
     }
 
@@ -224,13 +295,14 @@ impl Count {
     }
 
     /// Counts the rest, from the whole view: from when on, and up to how many.
-    pub(crate) fn select(&self, observed: &[Unit], view: &View<'_>) -> Result<Selected, Refusal> {
+    pub(crate) fn select(&self, observed: &Observed, view: &View<'_>) -> Result<Selected, Refusal> {
         let mut selected = match self.what {
             Counted::LocalDay | Counted::Midnight | Counted::WorkingDay(_) => {
                 clock::select(self, observed, view)?
             }
+            Counted::RealTime(_) => clock::select_time(self, observed, view),
             Counted::Outage | Counted::HourBlock(_) | Counted::Uptime(_) => {
-                Selected { units: observed.to_vec(), left_out: Vec::new() }
+                Selected { units: observed.units.clone(), left_out: Vec::new() }
             }
             Counted::Appointment => appointments::count(view),
             Counted::LateStartDay => late_start::count(view),
@@ -263,6 +335,7 @@ impl Count {
             },
             Counted::Midnight => "midnight",
             Counted::WorkingDay(_) => "working_day",
+            Counted::RealTime(unit) => unit.name(),
             Counted::HourBlock(_) => "hour_block",
             Counted::Uptime(of) => of.period.name(),
             Counted::Appointment => "appointment",

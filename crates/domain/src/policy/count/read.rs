@@ -7,7 +7,7 @@ use super::super::suggest::nearest;
 use super::clock::CLOCKS;
 use super::hour_blocks::HourBlock;
 use super::uptime::UptimeOf;
-use super::{Clock, Count, Counted, Grace, late_answer};
+use super::{Clock, Count, Counted, Grace, TimeUnit, late_answer};
 
 /// The names of what is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) enum UnitName {
     LocalDay,
     Midnight,
     WorkingDay,
+    Minute,
+    Second,
     HourBlock,
     Uptime,
     Appointment,
@@ -30,6 +32,8 @@ pub(crate) const UNITS: &[(&str, UnitName)] = &[
     ("local_day", UnitName::LocalDay),
     ("midnight", UnitName::Midnight),
     ("working_day", UnitName::WorkingDay),
+    ("minute", UnitName::Minute),
+    ("second", UnitName::Second),
     ("hour_block", UnitName::HourBlock),
     ("uptime", UnitName::Uptime),
     ("appointment", UnitName::Appointment),
@@ -46,6 +50,8 @@ pub(crate) fn unit_word(what: Counted) -> &'static str {
         Counted::LocalDay => UnitName::LocalDay,
         Counted::Midnight => UnitName::Midnight,
         Counted::WorkingDay(_) => UnitName::WorkingDay,
+        Counted::RealTime(TimeUnit::Minute) => UnitName::Minute,
+        Counted::RealTime(TimeUnit::Second) => UnitName::Second,
         Counted::HourBlock(_) => UnitName::HourBlock,
         Counted::Uptime(_) => UnitName::Uptime,
         Counted::Appointment => UnitName::Appointment,
@@ -64,6 +70,7 @@ pub(crate) fn has_grades(what: Counted) -> bool {
         | Counted::LocalDay
         | Counted::Midnight
         | Counted::WorkingDay(_)
+        | Counted::RealTime(_)
         | Counted::HourBlock(_) => true,
         Counted::Uptime(_)
         | Counted::Appointment
@@ -81,6 +88,8 @@ impl Count {
             Some(UnitName::LocalDay) => Some(Counted::LocalDay),
             Some(UnitName::Midnight) => Some(Counted::Midnight),
             Some(UnitName::WorkingDay) => read_calendar(&section).map(Counted::WorkingDay),
+            Some(UnitName::Minute) => Some(Counted::RealTime(TimeUnit::Minute)),
+            Some(UnitName::Second) => Some(Counted::RealTime(TimeUnit::Second)),
             Some(UnitName::HourBlock) => HourBlock::read(&section).map(Counted::HourBlock),
             Some(UnitName::Uptime) => UptimeOf::read(&section).map(Counted::Uptime),
             Some(UnitName::Appointment) => Some(Counted::Appointment),
@@ -95,13 +104,22 @@ impl Count {
         };
         let by_windows = has_grades(what) || matches!(what, Counted::Uptime(_));
         let grades = if by_windows { read_grades(&section) } else { Some([true; 4]) };
-        let by_days =
-            matches!(what, Counted::LocalDay | Counted::Midnight | Counted::WorkingDay(_));
-        let (clock, grace) = if by_days {
-            let clock = section.optional_choice("clock", CLOCKS);
-            (clock.unwrap_or(Clock::OutageStart), read_grace(&section))
-        } else {
-            (Clock::OutageStart, Some(Grace::None))
+        let (clock, grace) = match what {
+            Counted::LocalDay
+            | Counted::Midnight
+            | Counted::WorkingDay(_)
+            | Counted::RealTime(_) => {
+                let clock = section.optional_choice("clock", CLOCKS);
+                (clock.unwrap_or(Clock::OutageStart), read_grace(&section, what))
+            }
+            Counted::Outage
+            | Counted::HourBlock(_)
+            | Counted::Uptime(_)
+            | Counted::Appointment
+            | Counted::LateStartDay
+            | Counted::Passenger
+            | Counted::RecognisedClaim
+            | Counted::LateAnswerDay { .. } => (Clock::OutageStart, Some(Grace::None)),
         };
         let capped = !matches!(what, Counted::Outage | Counted::HourBlock(_));
         let most = if capped { section.optional_whole("most", "60") } else { None };
@@ -139,26 +157,43 @@ fn read_grades(section: &Section<'_, '_>) -> Option<[bool; 4]> {
     Some(grades)
 }
 
+/// The longest grace: ten years of days, and that in hours and in minutes.
+const DAYS_LIMIT: u64 = 3_660;
+
 /// Reads the grace; none of it where the key is missing.
-fn read_grace(section: &Section<'_, '_>) -> Option<Grace> {
+fn read_grace(section: &Section<'_, '_>, what: Counted) -> Option<Grace> {
     let example = "{ working_days = 2, calendar = \"england\" }";
     let Some(grace) = section.optional_section("grace", example) else {
         return (!section.has("grace")).then_some(Grace::None);
     };
-    let bounded = |value: u64| u32::try_from(value).ok().filter(|value| *value <= 3_660);
-    let calendar_days = grace.optional_whole("calendar_days", "2").and_then(bounded);
-    let working_days = grace.optional_whole("working_days", "2").and_then(bounded);
-    let read = match (calendar_days, working_days) {
-        (Some(days), None) => Some(Grace::CalendarDays(days)),
-        (None, Some(days)) => {
-            read_calendar(&grace).map(|calendar| Grace::WorkingDays(days, calendar))
-        }
-        (Some(_), Some(_)) | (None, None) => {
-            let what = "the grace needs exactly one of calendar_days and working_days (up to 3660)";
+    let bounded = |key: &'static str, most: u64| {
+        let value = grace.optional_whole(key, "2")?;
+        u32::try_from(value).ok().filter(|_| value <= most)
+    };
+    let written = [
+        bounded("calendar_days", DAYS_LIMIT).map(Grace::CalendarDays),
+        bounded("working_days", DAYS_LIMIT)
+            .and_then(|days| Some(Grace::WorkingDays(days, read_calendar(&grace)?))),
+        bounded("hours", DAYS_LIMIT * 24).map(Grace::Hours),
+        bounded("minutes", DAYS_LIMIT * 24 * 60).map(Grace::Minutes),
+    ];
+    let written: Vec<Grace> = written.into_iter().flatten().collect();
+    let read = match written.as_slice() {
+        [one] => Some(*one),
+        [] if grace.has("working_days") && !grace.has("calendar") => None, // The calendar is a fault already.
+        [] | [_, ..] => {
+            let what = format!(
+                "the grace needs exactly one of calendar_days, working_days (up to {DAYS_LIMIT}), hours and minutes (up to as long)"
+            );
             section.fault("grace", what, format!("write grace = {example}"));
             None
         }
     };
+    let by_days = matches!(read, Some(Grace::CalendarDays(_) | Grace::WorkingDays(..)));
+    if by_days && let Counted::RealTime(unit) = what {
+        let what = format!("a grace of whole days leaves out no {}s", unit.name());
+        section.fault("grace", what, "write grace = { hours = 48 }");
+    }
     grace.finish();
     read
 }

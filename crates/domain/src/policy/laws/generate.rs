@@ -81,6 +81,7 @@ pub(super) fn outage() -> impl Strategy<Value = Outage> {
         cause,
         works_done_at: works.map(at),
         declared,
+        declared_at: None,
         impacts,
     })
 }
