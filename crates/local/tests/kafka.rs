@@ -30,6 +30,8 @@ async fn a_kafka_serves_through_kills_and_freezes_and_leaves_nothing_behind() {
     assert!(understood_requests(&kafka).await.unwrap() > 30);
 
     kafka.freeze().await.unwrap();
+    // The signal is still on its way when the call returns.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let waited = timeout(Duration::from_millis(300), understood_requests(&kafka)).await;
     assert!(waited.is_err(), "a frozen broker does not answer");
     kafka.thaw().await.unwrap();

@@ -309,3 +309,32 @@ fn refused_time(field: &str, error: &TimeError) -> Status {
     let metadata = [("field", field.to_owned())];
     refuse(Code::InvalidArgument, reason, format!("{field}: {error}"), &metadata)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared_at(declared_at: Option<&str>) -> Option<Instant> {
+        let point = |text: &str| api::PointInTime {
+            at: Some(api::point_in_time::At::LocalTime(text.to_owned())),
+        };
+        let request = api::DeclareOutageRequest {
+            provider: "p".to_owned(),
+            title: "t".to_owned(),
+            time_zone: "Europe/Rome".to_owned(),
+            declared: Some(api::WindowInput { from: Some(point("2023-01-23")), to: None }),
+            declared_at: declared_at.map(point),
+            ..Default::default()
+        };
+        let Command::Declare(declaration) = declare(&request).unwrap() else { panic!("no such") };
+        declaration.declared_at
+    }
+
+    #[test]
+    fn an_outage_is_declared_when_the_caller_says_or_else_now() {
+        let told = "2023-01-23T07:30:00Z".parse().unwrap();
+        assert_eq!(declared_at(Some("2023-01-23T08:30:00")), Some(told));
+        let before = Instant::now();
+        assert!(declared_at(None).is_some_and(|at| at >= before && at <= Instant::now()));
+    }
+}
